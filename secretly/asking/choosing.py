@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
 
 from .. import safefiles
 from ..config import places
@@ -18,6 +17,7 @@ from .terminal import Terminal
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from typing import Any
 
 __all__ = [

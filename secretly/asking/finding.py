@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import stat
 import sys
-from collections.abc import Iterator
 
+from ..waiting.blocks import suppress
 from .terminal import CONTROLLING, Terminal
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["find_terminal", "name_from_ps", "usable_terminal"]
 
@@ -18,7 +21,7 @@ def find_terminal() -> Terminal | None:
     """Find the terminal of this process: the controlling one, else one on a standard stream."""
     streams = []
     for descriptor in range(3):
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             streams.append(os.ttyname(descriptor))
     streams = [path for path in streams if path != CONTROLLING]
     try:
@@ -40,7 +43,7 @@ def _names_of(device: int | None) -> Iterator[str]:
         return
     major, minor = os.major(device), os.minor(device)
     yield f"/dev/pts/{minor}"
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         yield "/dev/" + os.path.basename(os.readlink(f"/sys/dev/char/{major}:{minor}"))
 
 
@@ -75,7 +78,7 @@ def usable_terminal(path: str) -> Terminal | None:
 
 def _stream(descriptor: int) -> Terminal | None:
     """Return the terminal of a standard stream that can be read and written, or None."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         both = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
         if both and os.isatty(descriptor):
             return Terminal(CONTROLLING, stream=descriptor)
@@ -97,6 +100,6 @@ def name_from_ps() -> str:
     import subprocess
 
     command = ["/bin/ps", "-o", "tty=", "-p", str(os.getpid())]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
+    with suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(command, capture_output=True, timeout=2).stdout.decode().strip()
     return ""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
 
 from .. import safefiles
 from ..config import places
 from ..errors import Refused
+from ..waiting.blocks import suppress
 from . import assuan
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    #: Notes why a setting was skipped, and whether that is because others could change a file.
+    Note = Callable[[str, bool], None]
 
 __all__ = ["agent_setting", "from_gpgconf", "pinentry_program"]
 
 #: How long, in seconds, gpgconf may take.
 _GPGCONF_TIMEOUT = 2.0
-
-#: Notes why a setting was skipped, and whether that is because others could change a file.
-Note = Callable[[str, bool], None]
 
 
 def pinentry_program(settings: bytes) -> str:
@@ -45,7 +48,7 @@ def agent_setting(environ: Mapping[str, str], note: Note) -> str | None:
         note("GNUPGHOME is not a full path, so its gpg-agent.conf is not read", False)
         return None
     path = os.path.join(home, "gpg-agent.conf")
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         named = pinentry_program(safefiles.read_file(path))
         if os.path.isabs(named):
             return named if _trusted(path, "gpg-agent.conf", note) else None
@@ -62,7 +65,7 @@ async def from_gpgconf(environ: Mapping[str, str], note: Note) -> AsyncIterator[
     from ..processes import output  # most settings name the pinentry
 
     command = [program, "--list-components"]
-    with contextlib.suppress(OSError, TimeoutError):
+    with suppress(OSError, TimeoutError):
         found = await output.read_output(command, timeout=_GPGCONF_TIMEOUT, environ=environ)
         for line in found.stdout.decode("utf-8", "replace").splitlines():
             name, _, rest = line.partition(":")

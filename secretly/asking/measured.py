@@ -7,8 +7,9 @@ on neither: in every pinentry the user types a word.
 
 from __future__ import annotations
 
-import contextlib
 import os
+
+from ..waiting.blocks import suppress
 
 __all__ = ["NEEDS_CURSES", "TEXTUAL", "asks_on_terminal", "may_confirm", "name_of", "opens_window"]
 
@@ -36,7 +37,7 @@ def name_of(program: str | None) -> str:
     path = os.path.realpath(program or "")
     name = os.path.basename(path)
     if name in _FLAVORS:
-        with contextlib.suppress(OSError), open(path, "rb") as file:
+        with suppress(OSError), open(path, "rb") as file:
             if file.read(2) != b"#!":
                 return name
     return ""

@@ -8,8 +8,6 @@ the text of its exceptions.
 
 from __future__ import annotations
 
-import contextlib
-import math
 import os
 import time
 
@@ -18,6 +16,7 @@ from ..errors import Cancelled, PinentryFailed, PromptTimeout, Refused
 from ..processes import child
 from ..redacted import Environ
 from ..waiting import requests
+from ..waiting.blocks import suppress
 from . import assuan, channel, measured, screens
 from .choosing import PromptMethod, Surroundings, in_background
 from .pastes import modes_of, more_lines_follow
@@ -27,6 +26,7 @@ from .terminal import terminal_gone
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Callable
     from typing import Any, Self
 else:
     import _signal as signal  # signal loads enum
@@ -76,7 +76,7 @@ class Conversation:
         self._patience, self._machine_timeout = patience, machine_timeout
         self._reader = assuan.Reader()
         self._answers: list[assuan.Answer] = []
-        self._restore = contextlib.ExitStack()
+        self._undo: list[Callable[[], object]] = []
         self._terminal: int | None = None
         self._modes: list[Any] | None = None
         self._flavor: str | None = None
@@ -109,24 +109,27 @@ class Conversation:
             # Any pinentry may use the terminal: a graphical one without its screen, or a script
             # that starts another one.
             opened = terminal.opened(drop_typed=lambda: not self._opens_window())
-            self._terminal = self._restore.enter_context(opened)
+            self._terminal = opened.__enter__()
+            self._undo.append(lambda: opened.__exit__(None, None, None))
             self._modes = modes_of(self._terminal)
         self._channel = channel.Channel()
-        self._restore.callback(self._channel.close)
-        with contextlib.closing(self._channel.theirs) as theirs:
-            try:
-                self._child = child.Child(
-                    [self._method.program or ""],
-                    stdin=theirs.fileno(),
-                    stdout=theirs.fileno(),
-                    stderr=child.NULL,
-                    environ=environ,
-                )
-            except OSError as error:
-                raise PinentryFailed(
-                    f"can't start {self._method.name}: {error.strerror}", DOCTOR
-                ) from None
-        self._restore.callback(self._child.end)
+        self._undo.append(self._channel.close)
+        theirs = self._channel.theirs
+        try:
+            self._child = child.Child(
+                [self._method.program or ""],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=child.NULL,
+                environ=environ,
+            )
+        except OSError as error:
+            raise PinentryFailed(
+                f"can't start {self._method.name}: {error.strerror}", DOCTOR
+            ) from None
+        finally:
+            theirs.close()
+        self._undo.append(self._child.end)
 
     async def _set_options(self) -> None:
         environ = self._surroundings.environ
@@ -147,7 +150,7 @@ class Conversation:
         await self.send_command("OPTION", option, may_fail=True)
 
     async def _set_texts(self, prompt: Prompt) -> None:
-        timeout = str(math.ceil(self._patience.left()))
+        timeout = str(int(-(-self._patience.left() // 1)))  # rounded up
         await self.send_command("SETTIMEOUT", timeout, may_fail=True)
         await self.send_command("SETTITLE", prompt.title, may_fail=True)
         if prompt.whole and not assuan.fits("SETDESC", prompt.description, keep="\n"):
@@ -345,7 +348,7 @@ class Conversation:
     async def __aexit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         try:
             if kind is None or not issubclass(kind, GeneratorExit):
-                with contextlib.suppress(PinentryFailed):
+                with suppress(PinentryFailed):
                     self._write(b"BYE\n")
                     if kind is None:
                         await self._wait_for_end()
@@ -355,7 +358,7 @@ class Conversation:
     async def _wait_for_end(self) -> None:
         """Let it end itself, for a moment. Ending it means looking at all processes."""
         deadline = time.monotonic() + _FAREWELL
-        with contextlib.suppress(PinentryFailed):
+        with suppress(PinentryFailed):
             while True:
                 await self._receive(deadline - time.monotonic())
         while not self._child.has_ended() and time.monotonic() < deadline:
@@ -363,7 +366,16 @@ class Conversation:
 
     def _end(self) -> None:
         self._answers.clear()
-        self._restore.close()
+        _undo_all(self._undo)
+
+
+def _undo_all(steps: list[Callable[[], object]]) -> None:
+    """Undo what was done last first. An error keeps no other step from being undone."""
+    while steps:
+        try:
+            steps.pop()()
+        finally:
+            _undo_all(steps)
 
 
 class Killed(PinentryFailed):

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import AsyncIterator, Callable, Mapping
-
 from ..config.agents import AskingLimits
 from ..errors import PinentryFailed, Refused
 from ..record import Record
 from ..redacted import NotASecret, Secret, is_cut_short, to_secret
 from ..text import escape
 from ..waiting import turns
+from ..waiting.blocks import asynccontextmanager
 from . import assuan, choosing, measured, screen_turns, screens, wording
 from .choosing import PromptMethod, Surroundings
 from .pinentry import Conversation, Killed
-from .questions import DOCTOR, Patience, Prompt, agreed, pasted, said_no, several_lines
+from .questions import (
+    DOCTOR,
+    NEVER,
+    Patience,
+    Prompt,
+    agreed,
+    pasted,
+    said_no,
+    several_lines,
+)
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 __all__ = ["Asker", "ask", "confirm", "probe", "turn", "turn_for_program"]
 
@@ -47,7 +57,7 @@ async def ask(
     environ: Mapping[str, str],
     setting: str | AskingLimits | None = None,
     *,
-    until: float = math.inf,
+    until: float = NEVER,
     tell: Callable[[str], None] = _tell_nothing,
 ) -> Secret:
     """Take the turn to ask, and ask the user for a secret: see :meth:`Asker.ask`.
@@ -64,7 +74,7 @@ async def confirm(
     environ: Mapping[str, str],
     setting: str | AskingLimits | None = None,
     *,
-    until: float = math.inf,
+    until: float = NEVER,
     tell: Callable[[str], None] = _tell_nothing,
 ) -> str:
     """Take the turn to ask, and ask the user to confirm; return the answer.
@@ -77,13 +87,13 @@ async def confirm(
         return await asker.confirm(question)
 
 
-@contextlib.asynccontextmanager
+@asynccontextmanager
 async def turn(
     prompt_timeout: float,
     environ: Mapping[str, str],
     setting: str | AskingLimits | None = None,
     *,
-    until: float = math.inf,
+    until: float = NEVER,
     tell: Callable[[str], None] = _tell_nothing,
 ) -> AsyncIterator[Asker]:
     """Take the turn to ask, and choose how. Others who would ask here wait until the block ends.
@@ -102,7 +112,7 @@ async def turn(
     from . import agent_prompts
 
     # Who chose a time, even the usual one, limited the whole call to it.
-    usual = USUAL_TIMEOUT if until == math.inf else 0.0
+    usual = USUAL_TIMEOUT if until == NEVER else 0.0
     seconds = agent_prompts.limit_of(prompt_timeout, usual)
     kept = agent_prompts.variables(environ)
     with agent_prompts.watched(setting, environ, seconds):
@@ -110,7 +120,7 @@ async def turn(
             yield asker
 
 
-@contextlib.asynccontextmanager
+@asynccontextmanager
 async def _turn(
     prompt_timeout: float,
     environ: Mapping[str, str],
@@ -120,14 +130,23 @@ async def _turn(
     tell: Callable[[str], None],
 ) -> AsyncIterator[Asker]:
     patience = Patience(prompt_timeout, until)
-    async with _turns.take(patience.left()) as own, contextlib.AsyncExitStack() as stack:
+    async with _turns.take(patience.left()) as own:
         method = await choosing.choose(environ, setting)
         around = choosing.surroundings(environ, setting)
         if method.graphical and method.program is not None:
-            await stack.enter_async_context(screen_turns.turn(environ, patience.left(), own, tell))
-        if around.usable_terminal is not None:
-            await stack.enter_async_context(around.usable_terminal.turn(patience.left(), own))
-        yield Asker((method, around), patience)
+            screen = screen_turns.turn(environ, patience.left(), own, tell)
+        else:
+            screen = _no_turn()
+        async with screen:
+            terminal = around.usable_terminal
+            async with terminal.turn(patience.left(), own) if terminal else _no_turn():
+                yield Asker((method, around), patience)
+
+
+@asynccontextmanager
+async def _no_turn() -> AsyncIterator[None]:
+    """No other process asks there."""
+    yield
 
 
 class Asker(Record):
@@ -169,7 +188,7 @@ class Asker(Record):
         raise Refused("what you entered twice was not the same, three times", "try again")
 
 
-@contextlib.asynccontextmanager
+@asynccontextmanager
 async def turn_for_program(
     environ: Mapping[str, str],
     timeout: float,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 from ..errors import Cancelled, NotConfirmed, PinentryFailed, PromptTimeout, Refused
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DOCTOR",
     "MACHINE_TIMEOUT",
+    "NEVER",
     "Patience",
     "Prompt",
     "agreed",
@@ -29,6 +29,9 @@ __all__ = [
 
 #: How long, in seconds, a pinentry may take to start, and to answer what the user does not answer.
 MACHINE_TIMEOUT = 30.0
+
+#: When what has no limit must have ended: a time of the monotonic clock, in seconds.
+NEVER = float("inf")
 
 #: What to do about a pinentry that does not work.
 DOCTOR = "run 'secretly doctor': it shows the pinentry and how to choose another"
@@ -80,7 +83,7 @@ class Patience(Record):
     """
 
     seconds: float
-    until: float = math.inf
+    until: float = NEVER
 
     def left(self) -> float:
         """Return how long the user has for the next question, in seconds.

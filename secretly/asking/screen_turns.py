@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
 
 from ..config import places
 from ..errors import PromptTimeout
 from ..safefiles import shared
-from ..waiting import requests, turns
+from ..waiting import requests
+from ..waiting.blocks import asynccontextmanager, suppress
 from . import screens
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from ..waiting import turns
 
 __all__ = ["Lock", "NoTurn", "screen_names", "turn"]
 
@@ -88,9 +93,9 @@ class Lock:
         A forked process has the descriptors too, which would keep the locks.
         """
         for path, descriptor in self._held:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 os.unlink(path)
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
         self._held.clear()
@@ -103,7 +108,7 @@ class Lock:
     def holder(self) -> str:
         """Which process has the lock, in words; empty if that is not known."""
         for path in self._paths:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 descriptor = shared.open_own(path, os.O_RDONLY)
                 try:
                     number = os.read(descriptor, _DIGITS).strip()
@@ -114,7 +119,7 @@ class Lock:
         return ""
 
 
-@contextlib.asynccontextmanager
+@asynccontextmanager
 async def turn(
     environ: Mapping[str, str], timeout: float, own: turns.Turn, tell: Callable[[str], None]
 ) -> AsyncIterator[None]:
@@ -132,7 +137,7 @@ async def turn(
     kept, process = own.release, os.getpid()
     try:
         own.release = lock.release
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             await _wait(lock, timeout, tell)
         yield
     finally:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import _socket  # socket loads array, and much more where nothing else has
 import os
-from collections.abc import Mapping
 
 from ..config import places
 from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 __all__ = ["gone", "missing", "without_screen_number"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -10,18 +9,21 @@ import select
 import sys
 import termios
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
 
 from ..errors import Cancelled, PinentryFailed, PromptTimeout
 from ..text import escape
-from ..waiting import requests, turns
+from ..waiting import requests
+from ..waiting.blocks import asynccontextmanager, contextmanager, suppress
 from . import assuan, wording
 from .pastes import LINE_LIMIT, modes_of, more_lines_follow, read_line
 from .questions import Patience, agreed, no_answer, pasted, several_lines
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
     from typing import Any
+
+    from ..waiting import turns
 
 __all__ = ["CONTROLLING", "Terminal", "terminal_gone"]
 
@@ -59,7 +61,7 @@ class Terminal:
         """Whether other processes can open the terminal by this name, as a pinentry must."""
         return self.path != CONTROLLING and self._stream is None
 
-    @contextlib.contextmanager
+    @contextmanager
     def opened(
         self, asking: bool = True, drop_typed: Callable[[], bool] | None = None
     ) -> Iterator[int]:
@@ -80,7 +82,7 @@ class Terminal:
                     _disable_suspending(descriptor)
                 yield descriptor
             finally:
-                with contextlib.suppress(termios.error, OSError):
+                with suppress(termios.error, OSError):
                     if asking and self.in_foreground():
                         if drop_typed is None or drop_typed():
                             # The rest of a paste must reach no other program.
@@ -123,7 +125,7 @@ class Terminal:
         finally:
             os.close(descriptor)
 
-    @contextlib.asynccontextmanager
+    @asynccontextmanager
     async def turn(self, timeout: float, own: turns.Turn) -> AsyncIterator[None]:
         """Keep other processes of secretly from asking on this terminal meanwhile.
 
@@ -252,7 +254,7 @@ async def _ask_line(descriptor: int, text: str, label: str, patience: Patience) 
 
 def _end_line(descriptor: int) -> None:
     """End the line of the prompt, so that what follows has a line of its own."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         os.write(descriptor, b"\n")
 
 

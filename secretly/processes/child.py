@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import time
 
+from ..waiting.blocks import suppress
 from . import hardening
 from .forking import NULL, Forked
 
@@ -167,7 +167,7 @@ def end_marked(mark: str) -> None:
 def _marked(mark: str) -> set[int]:
     found = set()
     for pid, *_ in _processes():
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:  # proc(5)
+        with suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:  # proc(5)
             if os.fsencode(mark) in file.read().split(b"\0"):
                 found.add(pid)
     return found - {os.getpid()}
@@ -187,7 +187,7 @@ def _end(send: Callable[[int], None], ended: Callable[[], bool]) -> None:
 
 def _send(pids: set[int], number: int) -> None:
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
 
 
@@ -199,7 +199,7 @@ def _processes() -> Iterator[tuple[int, int, int, int]]:
 def processes_from_proc() -> Iterator[tuple[int, int, int, int]]:
     """Yield the processes that proc(5) shows, on Linux."""
     for name in os.listdir("/proc"):
-        with contextlib.suppress(OSError, ValueError):
+        with suppress(OSError, ValueError):
             pid = int(name)
             with open(f"/proc/{pid}/stat", "rb") as file:
                 state, *numbers = file.read().rpartition(b")")[2].split()[:4]
@@ -213,7 +213,7 @@ def processes_from_ps() -> Iterator[tuple[int, int, int, int]]:
     import subprocess
 
     command = ["/bin/ps", "-axo", "pid=,ppid=,pgid=,stat="]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
+    with suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(command, capture_output=True, timeout=2)
         for line in done.stdout.splitlines():
             *numbers, state = line.split()

@@ -17,10 +17,10 @@ from .output import (
     SHORT_PAUSE,
     TAIL,
     Finished,
+    Pipe,
     PipeReader,
     TooMuch,
     finish,
-    open_pipe,
     read_all,
 )
 
@@ -100,7 +100,7 @@ async def _start(
     modes = termios.tcgetattr(slave)
     modes[3] &= ~termios.ECHO  # otherwise we would read the answer back
     termios.tcsetattr(slave, termios.TCSANOW, modes)
-    stdout = open_pipe(held)
+    stdout = held.enter_context(Pipe())
     child = Child(
         ["/bin/sh", "-c", _START, os.ttyname(slave), *argv],
         stdin=NULL,

@@ -7,8 +7,9 @@ library it doesn't, so the library uses ``subprocess``, which is safe in a progr
 
 from __future__ import annotations
 
-import contextlib
 import os
+
+from ..waiting.blocks import suppress
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Forked:
             if writing >= 0:
                 os.close(writing)
         if failed:
-            with contextlib.suppress(ChildProcessError):  # SIGCHLD is ignored
+            with suppress(ChildProcessError):  # SIGCHLD is ignored
                 os.waitpid(self.pid, 0)
             number = int(failed)
             if not number:
@@ -93,7 +94,7 @@ class Forked:
     def send_signal(self, number: int) -> None:
         """Send a signal to the child, unless it has ended."""
         if self.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
 
@@ -123,7 +124,7 @@ def _prepare(
         return
     for descriptor in descriptors:
         if descriptor > 2 and descriptor != keep:
-            with contextlib.suppress(OSError):  # the one that listed them is closed
+            with suppress(OSError):  # the one that listed them is closed
                 os.close(descriptor)
 
 

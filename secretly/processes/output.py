@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import time
@@ -10,11 +9,13 @@ import time
 from ..record import Record
 from ..redacted import READ_LIMIT
 from ..waiting import requests
+from ..waiting.blocks import suppress
 from .child import Child
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from typing import Self
 
 __all__ = [
     "LONG_PAUSE",
@@ -26,7 +27,6 @@ __all__ = [
     "PipeTail",
     "TooMuch",
     "finish",
-    "open_pipe",
     "read_all",
     "read_output",
 ]
@@ -79,27 +79,25 @@ async def read_output(
     :raises TooMuch: if it wrote more; it has been ended.
     """
     deadline = time.monotonic() + timeout
-    with contextlib.ExitStack() as held:
-        given, wrote, complained = open_pipe(held), open_pipe(held), open_pipe(held)
+    with Pipe() as given, Pipe() as wrote, Pipe() as complained:
         if not ready:
             _give(given, stdin)
-        child = Child(
+        with Child(
             argv,
             stdin=given.reading,
             stdout=wrote.writing,
             stderr=complained.writing,
             environ=environ,
             new_session=new_session,
-        )
-        held.enter_context(child)
-        for pipe in (wrote, complained):
-            pipe.close_writing()
-        tail, reader = PipeTail(complained.reading), PipeReader(wrote.reading, limit)
-        if ready:
-            _give(given, stdin if await _is_ready(reader, ready, deadline) else b"")
-        stdin = b""  # a traceback may show locals
-        reading = read_all(reader, deadline, tail)
-        return await finish(child, deadline, reading, tail.read)
+        ) as child:
+            for pipe in (wrote, complained):
+                pipe.close_writing()
+            tail, reader = PipeTail(complained.reading), PipeReader(wrote.reading, limit)
+            if ready:
+                _give(given, stdin if await _is_ready(reader, ready, deadline) else b"")
+            stdin = b""  # a traceback may show locals
+            reading = read_all(reader, deadline, tail)
+            return await finish(child, deadline, reading, tail.read)
 
 
 def _give(pipe: Pipe, data: bytes) -> None:
@@ -152,28 +150,23 @@ async def finish(
 
 
 class Pipe:
-    """A pipe, whose two ends :meth:`close` closes."""
+    """A pipe, whose ends are closed at the end of a block."""
 
     def __init__(self) -> None:
         self.reading, self.writing = os.pipe()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close_writing()
+        os.close(self.reading)
 
     def close_writing(self) -> None:
         """Close the writing end, once."""
         if self.writing >= 0:
             os.close(self.writing)
             self.writing = -1
-
-    def close(self) -> None:
-        """Close both ends."""
-        self.close_writing()
-        os.close(self.reading)
-
-
-def open_pipe(held: contextlib.ExitStack) -> Pipe:
-    """Return a pipe that is closed when *held* is."""
-    pipe = Pipe()
-    held.callback(pipe.close)
-    return pipe
 
 
 class PipeTail:
@@ -189,7 +182,7 @@ class PipeTail:
         The end of the pipe is not waited for: the program may have left a child that has the
         pipe open.
         """
-        with contextlib.suppress(BlockingIOError):
+        with suppress(BlockingIOError):
             for _ in range(_PIPE // TAIL):  # a program that never stops must not keep us here
                 self._data = (self._data + os.read(self._descriptor, TAIL))[-TAIL:]
         return self._data
@@ -213,7 +206,7 @@ class PipeReader:
         :raises TooMuch: if it is more than the limit.
         """
         start = len(self._found)
-        with contextlib.suppress(BlockingIOError):
+        with suppress(BlockingIOError):
             for _ in range(_PIPE // TAIL):  # the caller has a deadline to keep
                 before = len(self._found)
                 self._found += os.read(self.descriptor, TAIL)  # no local: a traceback shows those

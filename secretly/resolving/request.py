@@ -240,11 +240,14 @@ def login_name() -> str:
 
     In a container, the number may have no name.
     """
-    import getpass
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):  # as getpass, which is slow to load
+        if name := os.environ.get(variable):
+            return name
+    import pwd
 
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # the second since Python 3.13
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return str(os.getuid())
 
 

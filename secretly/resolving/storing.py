@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..config.agents import AskingLimits
 from ..errors import Cancelled, KeychainUnavailable, Refused, SecretlyError
 from ..redacted import Secret, is_sealed
@@ -15,6 +13,8 @@ from .request import PROMPT_TIMEOUT, Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..config.model import Remember
 
 #: How long a change of the list of stored names may take, in seconds.

@@ -6,19 +6,18 @@ contains nothing that a reader would take for a reference.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Mapping
-
 from ..errors import BadReference
+from ..record import computed
 from ..reference import OWN, parse
 from ..resolving.request import SecretRequest
-from ..sources import registry, unreadable
+from ..sources import registry
 from ..text import escape
 from .delivery import Composed, Inserted
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     import re
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["ValueReader"]
 
@@ -42,16 +41,16 @@ class ValueReader:
     def __init__(self, common: SecretRequest, environ: Mapping[str, str]) -> None:
         self._common, self._environ = common, environ
 
-    @functools.cached_property
+    @computed
     def _readable(self) -> frozenset[str]:
         """The schemes of references that secretly can resolve."""
         return frozenset({*registry.schemes(), OWN})
 
-    @functools.cached_property
+    @computed
     def _known(self) -> str:
         return _any_of(self._readable)
 
-    @functools.cached_property
+    @computed
     def _managers(self) -> str:
         return _any_of(self._readable - _PLAIN_INSIDE)
 
@@ -62,7 +61,7 @@ class ValueReader:
         """
         if "://" in text and _search(rf"{_START}({self._managers})://", text):
             return True
-        return unreadable.find_unreadable(text, self._readable) is not None
+        return _unreadable(text, self._readable) is not None
 
     def holds_reference(self, text: str) -> bool:
         """Whether a text is a reference, or contains one in braces or one to a store."""
@@ -145,16 +144,22 @@ class ValueReader:
                 )
             if found := _search(rf"{_START}({self._managers})://", text):
                 raise _bare(found[1])
-        if other := unreadable.find_unreadable(text, self._readable):
+        if other := _unreadable(text, self._readable):
             start, instead = other
             fix = f"write {instead}://" if instead else "use a store that secretly reads"
             raise BadReference(f"secretly can't read the reference {escape(start)}…", fix)
         return text
 
 
+def _unreadable(text: str, readable: frozenset[str]) -> tuple[str, str] | None:
+    from ..sources import unreadable  # most references are simpler
+
+    return unreadable.find_unreadable(text, readable)
+
+
 def _any_of(schemes: frozenset[str]) -> str:
     """The pattern of any of these schemes."""
-    import re  # most references are simpler
+    import re
 
     return "|".join(map(re.escape, sorted(schemes)))
 

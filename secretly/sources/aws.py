@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..errors import BadReference, SourceFailed
 from ..redacted import Secret
 from ..text import escape
@@ -13,6 +11,7 @@ from .runs import Run
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _WHO = "aws sts get-caller-identity"

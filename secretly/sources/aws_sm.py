@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
 
 from ..redacted import Secret
 from .aws import ask, program_of, text_of
@@ -13,6 +12,7 @@ from .runs import Run
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 title = "AWS Secrets Manager"

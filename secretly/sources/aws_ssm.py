@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from ..redacted import Secret
 from .aws import ask, program_of, text_of
 from .json_fields import with_fields
@@ -11,6 +9,7 @@ from .runs import Run
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 title = "AWS Parameter Store"

@@ -5,10 +5,12 @@ After its documentation; it was not run here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from .runs import Run
 from .vault_kv import fields_of, program_of
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 title = "OpenBao"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 
 from ..asking import wording
 from ..redacted import Secret
@@ -14,6 +13,7 @@ from .runs import Item, Run
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 title = "Bitwarden"

@@ -5,14 +5,13 @@ After its documentation; it was not run here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from .failures import NoItem, SignedOut, Unreachable
 from .programs import Program, operand
 from .runs import Item, Run
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 title = "Bitwarden Secrets Manager"

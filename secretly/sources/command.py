@@ -5,17 +5,20 @@ No scheme names it: a reference may come from a project's file, and must never r
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Mapping, Sequence
 
 from .. import safefiles
 from ..errors import SourceFailed
 from ..record import Record
 from ..text import escape, shorten
+from ..waiting.blocks import asynccontextmanager
 from .failures import NotInstalled
 from .programs import Program
 from .runs import Run
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
 
 class CommandSource(Record):
@@ -48,8 +51,7 @@ class CommandSource(Record):
             )
         item = shorten(path, 60)
         # Any command may ask, each time that it runs, so each call needs a turn.
-        no_turn = contextlib.nullcontext[Mapping[str, str]]({})
-        async with run.turn() if run.attended else no_turn as environ:
+        async with run.turn() if run.attended else _no_turn() as environ:
             # The command keeps its language: secretly recognizes nothing that it says.
             variables = {"LANGUAGE": run.environ.get("LANGUAGE"), **environ}
             found = await program.call(run, *self.argv[1:], item=item, environ=variables)
@@ -64,3 +66,9 @@ class CommandSource(Record):
                 'leave out format = "json", or run the command in a shell to see its output',
             )
         return values
+
+
+@asynccontextmanager
+async def _no_turn() -> AsyncIterator[Mapping[str, str]]:
+    """The user sees no prompt, so nothing else needs to wait."""
+    yield {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 
 from .. import safefiles
 from ..config import places
@@ -12,6 +11,10 @@ from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 from .failures import NoItem
 from .runs import Run
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 title = "the file"
 

@@ -7,7 +7,6 @@ gopass 1.16.1; it was not run here. Debian 12's package of that name is another 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 
 from ..errors import SourceFailed
 from ..redacted import Secret
@@ -16,6 +15,10 @@ from .failures import Locked, NoItem, SignedOut
 from .passwordstore import fields_of, no_pinentry_left
 from .programs import Program, operand
 from .runs import Run
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 title = "gopass"
 

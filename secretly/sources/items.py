@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from ..errors import SecretlyError, SourceFailed
 from ..redacted import Secret
 from ..reference import Reference
 from ..text import escape
 from ..waiting import tasks, turns
+from ..waiting.blocks import suppress
 from . import programs
 from .failures import Unreachable
 from .registry import find
@@ -43,7 +42,7 @@ class Items:
         self._found: dict[tuple[str, str], tuple[tuple[str, ...], Item]] = {}
         self._failed: dict[tuple[str, str], Exception] = {}
         for reference in wanted:
-            with contextlib.suppress(SecretlyError):  # get() raises it
+            with suppress(SecretlyError):  # get() raises it
                 self._note(reference)
 
     def _note(self, reference: Reference) -> tuple[tuple[str, str], str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
 
 from ..asking import wording
 from ..config import places
@@ -14,9 +12,14 @@ from ..errors import BadConfiguration, BadReference
 from ..redacted import Secret
 from ..text import escape
 from ..waiting import tasks
+from ..waiting.blocks import suppress
 from .failures import Ambiguous, Locked, NoField, NoItem, Unasked
 from .programs import Program, operand
 from .runs import Run
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 title = "KeePassXC"
 
@@ -161,16 +164,16 @@ class _Entry:
         """
         names = [name for name in self._wanted if not name.startswith(_ATTACHMENT)]
         found = dict[str, Secret]()
-        with contextlib.suppress(NoField):
+        with suppress(NoField):
             lines = (await self._show(*names)).split("\n")
             if len(lines) == len(names):
                 found = dict(zip(names, map(Secret, lines), strict=True))
         for name in () if found else (*names, "Password"):
-            with contextlib.suppress(NoField):
+            with suppress(NoField):
                 found[name] = await self._show(name)
         for name in self._wanted:
             if name not in found:
-                with contextlib.suppress(NoField):
+                with suppress(NoField):
                     found[name] = await self._beyond_attributes(name)
         return found
 

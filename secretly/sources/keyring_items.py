@@ -5,13 +5,16 @@ The user name may be empty: ``keyring://gh:github.com/``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
 from ..errors import BadReference
 from ..text import escape, shell_quote
 from .failures import NoItem
 from .runs import Run
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 title = "the keychain"
 

@@ -7,11 +7,9 @@ or ``/Section/Field``.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
 from .. import safefiles
 from ..asking import wording
@@ -25,6 +23,7 @@ from .runs import Item, Run
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
     from typing import Any
 
 title = "1Password"
@@ -254,10 +253,12 @@ async def _document(
     :param own: the wanted fields of the own form, which op finds itself.
     :param get: fetches the text; closed, if there is nothing to fetch.
     """
-    with contextlib.closing(get):
+    try:
         if own or not program.parsed(item, _is_document, "it"):
             return {}
         return {"password": await get}
+    finally:
+        get.close()
 
 
 def _is_document(item: Any) -> bool:

@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
 
 from .. import safefiles
 from ..config import places
 from ..processes import child
 from ..redacted import Secret
 from ..text import escape, shell_quote
+from ..waiting.blocks import contextmanager
 from .failures import Ambiguous, Locked, NoItem
 from .programs import Program, operand
 from .runs import Item, Run
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 title = "pass"
 
@@ -115,7 +118,7 @@ def _parted(shown: str) -> list[str]:
     return ["\n".join(lines[: ends[-1] + 1]), *lines[ends[-1] + 1 :]]
 
 
-@contextlib.contextmanager
+@contextmanager
 def no_pinentry_left(run: Run) -> Iterator[Mapping[str, str]]:
     """End the pinentry of gpg's agent if the call is cancelled.
 

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-
 from .. import safefiles
 from ..errors import BadReference, SecretlyError, SourceFailed
 from ..processes import output
 from ..record import Record
 from ..redacted import READ_LIMIT, Environ, NotASecret, Secret, to_secret
 from ..text import escape, shell_quote
+from ..waiting.blocks import suppress
 from .failures import Ambiguous, Locked, NoField, NoItem, NotInstalled, Unasked, Unreachable
 from .runs import Run
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import Any, TypeVar
 
     T = TypeVar("T")
+
+    Failure = tuple[str, type[SecretlyError], str, str]
 
 __all__ = ["MACHINE_TIMEOUT", "Program", "operand", "text"]
 
 #: How long, in seconds, a program may take that does not ask the user.
 MACHINE_TIMEOUT = 30.0
-
-
-Failure = tuple[str, type[SecretlyError], str, str]
 
 
 class Program(Record):
@@ -219,14 +217,14 @@ class Program(Record):
         while True:
             seen = run.opened.count(self.title)
             if not alone:
-                with contextlib.suppress(Locked):
+                with suppress(Locked):
                     return await attempt()
             async with run.off_the_clock(run.turns.take()):
                 if run.opened.count(self.title) > seen or (alone and self.name in run.asked):
                     alone = False
                     continue  # another call has unlocked it meanwhile
                 if alone:
-                    with contextlib.suppress(Locked):
+                    with suppress(Locked):
                         return await attempt()
                 return await self._unlocked(run, attempt, unlock, times)
 

@@ -6,16 +6,18 @@ Proton's own form is ``pass://VAULT/ITEM/FIELD``, which belongs to another sourc
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping, Sequence
-
 from ..errors import BadReference, SourceFailed
 from ..redacted import Secret
 from ..text import escape
 from ..waiting import tasks
+from ..waiting.blocks import suppress
 from .failures import NoField, NoItem, SignedOut, Unreachable
 from .programs import Program, operand
 from .runs import Run
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 title = "Proton Pass"
 
@@ -53,13 +55,13 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
     wanted = dict.fromkeys(map(_called, fields))
 
     async def one(field: str) -> Mapping[str, str]:
-        with contextlib.suppress(NoField):
+        with suppress(NoField):
             return {field: await _view(run, path, operand(field))}
         return {}
 
     async def username() -> Mapping[str, str]:
         if "username" not in wanted:
-            with contextlib.suppress(SourceFailed):  # the other calls say what is wrong
+            with suppress(SourceFailed):  # the other calls say what is wrong
                 return await one("username")
         return {}
 

@@ -5,8 +5,6 @@ After the documentation and the source of rbw 1.15.0; it was not run here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from ..redacted import Secret
 from ..text import escape
 from .failures import Ambiguous, Locked, NoItem, SignedOut, Unreachable
@@ -15,6 +13,7 @@ from .runs import Item, Run
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 title = "rbw"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib import import_module
-
 from ..errors import BadReference, SourceFailed
 from ..reference import is_scheme
 from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from .source import Source
@@ -64,7 +62,8 @@ def find(scheme: str) -> Source:
     :raises SourceFailed: if another package's source can't be loaded.
     """
     if scheme in SCHEMES:
-        found: Source = import_module(f".{SCHEMES[scheme]}", __package__)
+        # importlib's import_module is slower to load than most sources are.
+        found: Source = __import__(f"{__package__}.{SCHEMES[scheme]}", fromlist=("fetch",))
         return found
     if scheme in (others := _others()):
         try:

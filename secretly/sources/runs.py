@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 
 from ..config.agents import AskingLimits
@@ -10,12 +9,14 @@ from ..errors import NoPinentry, SourceFailed
 from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
 from ..waiting import tasks
+from ..waiting.blocks import asynccontextmanager
 from ..waiting.turns import Turns
 from .failures import NoField, Unasked
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from typing import Any, Self, TypeVar
 
     from ..keeping.store import SecretStore
@@ -96,12 +97,12 @@ class Run:
             raise TypeError(f"Run has no {', '.join(sorted(unknown))}")
         return type(self)(**{**vars(self), **changes})
 
-    @contextlib.asynccontextmanager
-    async def off_the_clock(
-        self, turn: contextlib.AbstractAsyncContextManager[T]
-    ) -> AsyncIterator[T]:
+    @asynccontextmanager
+    async def off_the_clock(self, turn: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
         """Take a turn. The time until the turn comes is not this item's time."""
-        async with contextlib.AsyncExitStack() as held:
+        from contextlib import AsyncExitStack  # few programs ask
+
+        async with AsyncExitStack() as held:
             with self.clock.stopped():
                 given = await held.enter_async_context(turn)
             yield given
@@ -161,7 +162,7 @@ class Run:
         except NoPinentry as why:
             raise Unasked(f"{purpose}, and {why}", f"{hint}, or {why.hint}") from None
 
-    @contextlib.asynccontextmanager
+    @asynccontextmanager
     async def attention(self, purpose: str, hint: str) -> AsyncIterator[Mapping[str, str]]:
         """Wait for a turn, for a program that asks the user itself.
 
@@ -179,7 +180,7 @@ class Run:
         async with self.off_the_clock(turn) as variables:
             yield variables
 
-    @contextlib.asynccontextmanager
+    @asynccontextmanager
     async def turn(self, program: str = "") -> AsyncIterator[Mapping[str, str]]:
         """Wait for a turn, for a program that may ask the user itself.
 
@@ -189,9 +190,11 @@ class Run:
             call needs a turn.
         :returns: variables that tell the program where to ask.
         """
+        from contextlib import AsyncExitStack
+
         from ..asking import prompting
 
-        async with contextlib.AsyncExitStack() as turn:
+        async with AsyncExitStack() as turn:
             variables: Mapping[str, str] = {}
             if self.prompt_timeout is not None and program not in self.asked:
                 seconds = self.at_most(self.prompt_timeout)

@@ -6,7 +6,6 @@ After its documentation; it was not run here. ``bao_kv.py`` is the same for Open
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 
 from ..errors import SourceFailed
 from ..redacted import Secret
@@ -17,6 +16,7 @@ from .runs import Run
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 title = "Vault"

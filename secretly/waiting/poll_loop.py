@@ -8,11 +8,11 @@ move to the reactor, which runs until the command's coroutine ends.
 from __future__ import annotations
 
 import _thread  # threading takes longer to load
-import contextlib
 import os
 import sys
 import time
 
+from .blocks import suppress
 from .requests import Request, Waited, reactor_stopped
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -93,7 +93,7 @@ class PollLoop:
     def call_from_thread(self, call: Callable[[], object]) -> None:
         # Without a lock, because a signal handler may call while one is held.
         self._calls.append(call)
-        with contextlib.suppress(BlockingIOError):  # it is full, so it wakes the loop anyway
+        with suppress(BlockingIOError):  # it is full, so it wakes the loop anyway
             os.write(self._waking, b"\0")
 
     def _make_calls(self) -> None:
@@ -294,7 +294,7 @@ class _Task:
         """Close the coroutine. One that waits again is left behind."""
         self._wait = None
         self._undo()
-        with contextlib.suppress(BaseException):  # it may be other people's code
+        with suppress(BaseException):  # it may be other people's code
             self._coroutine.close()
 
 

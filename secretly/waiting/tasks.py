@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 
 from ..errors import PromptTimeout, SecretlyError
+from .blocks import contextmanager
 from .driving import resume, run_in_place
 from .events import Event
 from .requests import CurrentLoop, Request, loop_is_running, on_loop
@@ -116,7 +116,7 @@ class Clock:
     def __init__(self, seconds: float = float("inf")) -> None:
         self._end, self._stops = time.monotonic() + seconds, 0
 
-    @contextlib.contextmanager
+    @contextmanager
     def stopped(self) -> Iterator[None]:
         """Stop the clock until the end of the block."""
         started = time.monotonic()

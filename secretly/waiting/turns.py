@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import _thread  # threading takes longer to load
-import contextlib
-import math
 import os
 import sys
 import time
 
 from ..errors import PromptTimeout
+from .blocks import asynccontextmanager
 from .events import Event
 from .requests import installed_reactor, reactor_has_stopped
 
@@ -22,6 +21,8 @@ __all__ = ["Turn", "Turns"]
 
 #: How often, in seconds, a waiting coroutine checks whether the holder is still driven.
 _LOOK_INTERVAL = 0.25
+
+_FOREVER = float("inf")  # math is slow to load
 
 
 class Turns:
@@ -41,7 +42,7 @@ class Turns:
         self._holder: Turn | None = None
         self._waiting: list[Turn] = []
 
-    @contextlib.asynccontextmanager
+    @asynccontextmanager
     async def take(self, timeout: float | None = None) -> AsyncIterator[Turn]:
         """Wait for the turn, and hold it until the end of the block.
 
@@ -57,7 +58,7 @@ class Turns:
             self._pass_on()
         try:
             if self._holder is not turn:
-                await self._given(turn, math.inf if timeout is None else timeout)
+                await self._given(turn, _FOREVER if timeout is None else timeout)
             yield turn
         finally:
             self._give_back(turn)
