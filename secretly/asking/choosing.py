@@ -11,7 +11,7 @@ from ..config.agents import AskingLimits
 from ..errors import NoPinentry, Refused
 from ..record import Record
 from ..text import escape
-from . import gnupg, measured, screens
+from . import measured, screens
 from .finding import find_terminal
 from .terminal import Terminal
 
@@ -288,6 +288,8 @@ async def _candidates(
                 what = "not on PATH" if path is None else "not a full path"
                 raise NoPinentry(f"{why} names {escape(named)}, which is {what}", _NAME_ANOTHER)
             yield _Candidate(path, why, named=True)
+    from . import gnupg  # who names a pinentry needs no more of its settings
+
     if configured := gnupg.agent_setting(environ, skips.add):
         yield _Candidate(configured, "gpg-agent.conf")
     async for program in gnupg.from_gpgconf(environ, skips.add):

@@ -9,7 +9,7 @@ from ..redacted import NotASecret, Secret, is_cut_short, to_secret
 from ..text import escape
 from ..waiting import turns
 from ..waiting.blocks import asynccontextmanager
-from . import assuan, choosing, measured, screen_turns, screens, wording
+from . import assuan, choosing, measured, screens, wording
 from .choosing import PromptMethod, Surroundings
 from .pinentry import Conversation, Killed
 from .questions import (
@@ -134,6 +134,8 @@ async def _turn(
         method = await choosing.choose(environ, setting)
         around = choosing.surroundings(environ, setting)
         if method.graphical and method.program is not None:
+            from . import screen_turns
+
             screen = screen_turns.turn(environ, patience.left(), own, tell)
         else:
             screen = _no_turn()

@@ -15,7 +15,6 @@ from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, Secre
 from ..redacted import Secret
 from ..text import escape
 from ..waiting import requests
-from . import secret_service
 from .stored_names import NameTable, StoredNames
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeVar
 
+    from . import secret_service
     from .foreign import OtherItem
 
     T = TypeVar("T")
@@ -78,6 +78,8 @@ class Keychain:
         :raises KeychainUnavailable: if the keychain can't be used.
         :raises KeychainLocked: if the keychain is locked and stays locked.
         """
+        from . import secret_service  # a run that has its secrets elsewhere doesn't load it
+
         found = await self._read_directly(service, username, prompt_timeout)
         if found is not None:
             return None if isinstance(found, secret_service.Missing) else found
@@ -101,6 +103,8 @@ class Keychain:
 
         None: only keyring can tell. It reads an item that exists and is not on the list.
         """
+        from . import secret_service
+
         item = (service, username)
         if item in self._ahead:
             return self._ahead.pop(item)
@@ -237,7 +241,7 @@ class Keychain:
         return self._limited(prompt_timeout)
 
     async def _call(self, work: Callable[[Any], T], seconds: float) -> T:
-        from . import backends
+        from . import backends, secret_service
 
         name = backend_name(self._environ, self._allowed)
         if name is None:

@@ -11,7 +11,6 @@ from ..text import escape
 from .candidates import TYPED, Candidate, ResolvedSecret, Username, own_username
 from .checking import find_objection, is_accepted, validate_token
 from .request import Context, SecretRequest
-from .storing import asks_first, remember
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -89,7 +88,9 @@ def _stores_early(request: SecretRequest, candidate: Candidate) -> bool:
 
     Others who wait for the turn look for it next. But the caller's check and a question come first.
     """
-    return request.verify is None and not asks_first(request, candidate)
+    from . import storing  # only what was typed is stored
+
+    return request.verify is None and not storing.asks_first(request, candidate)
 
 
 async def ask_for(
@@ -108,7 +109,9 @@ async def ask_for(
     if not wrong:
         candidate = await _with_username(request, candidate, typed, (asker, context))
         if _stores_early(request, candidate):
-            await remember(request, candidate, typed, context)
+            from . import storing
+
+            await storing.remember(request, candidate, typed, context)
     return Entered(candidate, typed, wrong)
 
 
@@ -117,7 +120,9 @@ async def accept(request: SecretRequest, entered: Entered, context: Context) -> 
     if entered.wrong or _stores_early(request, entered.candidate):
         return entered.wrong
     if await is_accepted(request, entered.value):
-        await remember(request, entered.candidate, entered.value, context)
+        from . import storing
+
+        await storing.remember(request, entered.candidate, entered.value, context)
         return ""
     from ..asking import wording
 

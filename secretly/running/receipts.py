@@ -12,7 +12,6 @@ from ..processes import ancestry
 from ..record import Record
 from ..reference import Reference, without_secrets
 from ..text import escape, format_command, shorten
-from .receipt_file import ReceiptFile, to_json
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from ..config.command_line import Invocation
     from ..publishing.archives import Distribution
     from ..resolving.request import Context
-    from .receipt_file import Json
+    from .receipt_file import Json, ReceiptFile
 
 #: How much is recorded: nothing; each hand-over; the command line as well.
 OFF, ON, FULL = "off", "on", "full"
@@ -107,7 +106,7 @@ class Journal:
         self._use, self._context, self._note = use, context, note
         rules = policy.Policy() if context is None else context.policy
         self._level, self._needed = rules.log or ON, rules.needs_receipt
-        self._file = ReceiptFile(folder(environ, rules))
+        self._file = _file_in(folder(environ, rules))
         self._works = True
 
     def handed_over(
@@ -176,12 +175,20 @@ class Journal:
 
     def _written(self, receipt: dict[str, Json]) -> str:
         """Write a receipt; return what is wrong, empty if nothing is."""
+        from .receipt_file import to_json
+
         try:
             self._file.append(to_json(receipt))
         except OSError as error:
             self._works = False
             return f"{escape(self._file.path)}: {error.strerror}"
         return ""
+
+
+def _file_in(folder: str) -> ReceiptFile:
+    from .receipt_file import ReceiptFile  # a prompt need not wait for it
+
+    return ReceiptFile(folder)
 
 
 def folder(environ: Mapping[str, str], rules: policy.Policy) -> str:
