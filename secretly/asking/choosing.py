@@ -10,6 +10,7 @@ from ..config import places
 from ..config.agents import AskingLimits
 from ..errors import NoPinentry, Refused
 from ..record import Record
+from ..redacted import Environ
 from ..text import escape
 from . import measured, screens
 from .finding import find_terminal
@@ -109,6 +110,33 @@ class Surroundings(Record):
         """Whether the terminal only shows lines, as a shell in Emacs does."""
         kind, emacs = self.environ.get("TERM", ""), self.environ.get("INSIDE_EMACS", "")
         return kind in ("", "unknown") or kind.startswith("dumb") or "comint" in emacs
+
+    def for_pinentry(self, graphical: bool) -> Environ:
+        """The environment of a pinentry."""
+        environ = Environ(self.environ)
+        if not graphical:
+            # Some pinentries would open a window, here or on another screen, if they could.
+            for name in ("DISPLAY", "WAYLAND_DISPLAY", places.BUS_VARIABLE):
+                environ.pop(name, None)
+        elif not environ.get(places.BUS_VARIABLE, "").strip():
+            # pinentry-gnome3 looks at the variable alone, and asks on this bus.
+            environ |= {places.BUS_VARIABLE: bus} if (bus := places.login_bus(environ)) else {}
+        return environ
+
+    def options(self) -> Iterator[str]:
+        """Yield what a pinentry is told of the terminal and the language."""
+        yield "no-grab"
+        terminal = self.usable_terminal
+        if terminal is not None and terminal.named:
+            yield f"ttyname={terminal.path}"
+            if kind := self.environ.get("TERM"):
+                yield f"ttytype={kind}"
+        for option, names in (
+            ("lc-ctype", ("LC_ALL", "LC_CTYPE", "LANG")),
+            ("lc-messages", ("LC_ALL", "LC_MESSAGES", "LANG")),
+        ):
+            if value := next(filter(None, map(self.environ.get, names)), ""):
+                yield f"{option}={value}"
 
     @property
     def windows(self) -> bool:

@@ -11,10 +11,8 @@ from __future__ import annotations
 import os
 import time
 
-from ..config import places
 from ..errors import Cancelled, PinentryFailed, PromptTimeout, Refused
 from ..processes import child
-from ..redacted import Environ
 from ..waiting import requests
 from ..waiting.blocks import suppress
 from . import assuan, channel, measured, screens
@@ -76,6 +74,7 @@ class Conversation:
         self._patience, self._machine_timeout = patience, machine_timeout
         self._reader = assuan.Reader()
         self._answers: list[assuan.Answer] = []
+        self._started = False
         self._undo: list[Callable[[], object]] = []
         self._terminal: int | None = None
         self._modes: list[Any] | None = None
@@ -83,13 +82,39 @@ class Conversation:
         self._measured = measured.name_of(method.program)
         self._touched = False
 
-    async def __aenter__(self) -> Self:
+    def start(self) -> None:
+        """Start the pinentry, which shows nothing yet: it loads while secretly does other things.
+
+        :raises PinentryFailed: if it can't be started.
+        """
+        if self._started:
+            return
+        self._started = True
         try:
             self._start()
+        except BaseException:
+            self._end()
+            raise
+
+    def about(self, prompt: Prompt) -> Self:
+        """Set the texts of a conversation that was started without them."""
+        self._prompt = prompt
+        return self
+
+    def drop(self) -> None:
+        """End a pinentry that was started and has no question to ask."""
+        self._write(b"BYE\n")
+        self._child.has_ended(_FAREWELL)
+        self._end()
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        try:
             if (await self._receive_at_once()).code:
                 raise self._failed("greeted with an error")
             if self._prompt is not None:
-                await self._set_options()
+                for option in self._surroundings.options():
+                    await self.send_command("OPTION", option, may_fail=True)
                 await self._set_texts(self._prompt)
         except BaseException:
             self._end()
@@ -97,14 +122,6 @@ class Conversation:
         return self
 
     def _start(self) -> None:
-        environ = Environ(self._surroundings.environ)
-        if not self._method.graphical:
-            # Some pinentries would open a window, here or on another screen, if they could.
-            for name in ("DISPLAY", "WAYLAND_DISPLAY", places.BUS_VARIABLE):
-                environ.pop(name, None)
-        elif not environ.get(places.BUS_VARIABLE, "").strip():
-            # pinentry-gnome3 looks at the variable alone, and asks on this bus.
-            environ |= {places.BUS_VARIABLE: bus} if (bus := places.login_bus(environ)) else {}
         if terminal := self._surroundings.usable_terminal:
             # Any pinentry may use the terminal: a graphical one without its screen, or a script
             # that starts another one.
@@ -121,7 +138,7 @@ class Conversation:
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=child.NULL,
-                environ=environ,
+                environ=self._surroundings.for_pinentry(self._method.graphical),
             )
         except OSError as error:
             raise PinentryFailed(
@@ -130,24 +147,6 @@ class Conversation:
         finally:
             theirs.close()
         self._undo.append(self._child.end)
-
-    async def _set_options(self) -> None:
-        environ = self._surroundings.environ
-        await self._set_option("no-grab")
-        terminal = self._surroundings.usable_terminal
-        if terminal is not None and terminal.named:
-            await self._set_option(f"ttyname={terminal.path}")
-            if kind := environ.get("TERM"):
-                await self._set_option(f"ttytype={kind}")
-        for option, names in (
-            ("lc-ctype", ("LC_ALL", "LC_CTYPE", "LANG")),
-            ("lc-messages", ("LC_ALL", "LC_MESSAGES", "LANG")),
-        ):
-            if value := next(filter(None, map(environ.get, names)), ""):
-                await self._set_option(f"{option}={value}")
-
-    async def _set_option(self, option: str) -> None:
-        await self.send_command("OPTION", option, may_fail=True)
 
     async def _set_texts(self, prompt: Prompt) -> None:
         timeout = str(int(-(-self._patience.left() // 1)))  # rounded up

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ..config.agents import AskingLimits
 from ..errors import PinentryFailed, Refused
 from ..record import Record
-from ..redacted import NotASecret, Secret, is_cut_short, to_secret
 from ..text import escape
 from ..waiting import turns
 from ..waiting.blocks import asynccontextmanager
@@ -27,13 +26,12 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from ..redacted import Secret
+
 __all__ = ["Asker", "ask", "confirm", "probe", "turn", "turn_for_program"]
 
 #: pinentry-curses 1.2.1 drops what is typed beyond this many bytes, without a word.
 _CURSES_LIMIT = 2047
-
-#: What no secret has: the control characters except tab, LF and CR, which a paste may have.
-_CONTROLS = frozenset(range(0x20)) - frozenset(b"\t\n\r") | {0x7F}
 
 #: How often the user is asked to enter a new secret twice.
 _ATTEMPTS = 3
@@ -142,7 +140,11 @@ async def _turn(
         async with screen:
             terminal = around.usable_terminal
             async with terminal.turn(patience.left(), own) if terminal else _no_turn():
-                yield Asker((method, around), patience)
+                asker = Asker((method, around), patience, [])
+                try:
+                    yield asker
+                finally:
+                    asker.drop()
 
 
 @asynccontextmanager
@@ -156,10 +158,31 @@ class Asker(Record):
 
     :param way: how to ask, and where.
     :param patience: how long the user may take.
+    :param started: the pinentry for the next question, if it was started already.
     """
 
     way: tuple[PromptMethod, Surroundings]
     patience: Patience
+    started: list[Conversation]
+
+    def start(self) -> None:
+        """Start the pinentry of the next question. It loads while secretly does other things."""
+        if self.way[0].kind == "pinentry" and not self.started:
+            begun = self.conversation()
+            try:
+                begun.start()
+            except PinentryFailed:  # the question has the same error, and may be asked elsewhere
+                return
+            self.started.append(begun)
+
+    def conversation(self) -> Conversation:
+        """The pinentry of the next question."""
+        return self.started.pop() if self.started else Conversation(*self.way, None, self.patience)
+
+    def drop(self) -> None:
+        """End the pinentry that was started for a question that was not asked."""
+        while self.started:
+            self.started.pop().drop()
 
     async def confirm(self, question: Prompt) -> str:
         """Ask to confirm; return the answer: Yes, or what else the question offers.
@@ -180,12 +203,12 @@ class Asker(Record):
         :raises Refused: if several lines were entered, or two texts three times.
         """
         for _ in range(_ATTEMPTS):
-            typed = await _ask_once(*self.way, prompt, self.patience)
+            typed = await _ask_once(self, prompt)
             if typed.twice or not prompt.repeat:
-                return _checked(typed.text)
+                return _checked(typed)
             again = prompt._replace(prompt=wording.again_label(prompt.prompt), error="")
-            if (await _ask_once(*self.way, again, self.patience)).text == typed.text:
-                return _checked(typed.text)
+            if (await _ask_once(self, again)).text == typed.text:
+                return _checked(typed)
             prompt = prompt._replace(error=wording.REPEAT_DIFFERS)
         raise Refused("what you entered twice was not the same, three times", "try again")
 
@@ -239,14 +262,13 @@ class _Typed(Record):
         return "<typed>"
 
 
-async def _ask_once(
-    method: PromptMethod, around: Surroundings, prompt: Prompt, patience: Patience
-) -> _Typed:
+async def _ask_once(asker: Asker, prompt: Prompt) -> _Typed:
     """Ask for a secret, on the terminal if the pinentry can't."""
+    (method, around), patience = asker.way, asker.patience
     instead = ""
     if method.kind == "pinentry":
         try:
-            typed, curses = await _ask_pinentry(method, around, prompt, patience)
+            typed, curses = await _ask_pinentry(asker, prompt)
         except PinentryFailed as error:
             instead = _pass_over(method, around, error)
         else:
@@ -326,12 +348,10 @@ async def _confirm_pinentry(
         return said
 
 
-async def _ask_pinentry(
-    method: PromptMethod, around: Surroundings, prompt: Prompt, patience: Patience
-) -> tuple[_Typed, bool]:
+async def _ask_pinentry(asker: Asker, prompt: Prompt) -> tuple[_Typed, bool]:
     """Return what was typed, and whether it may have been cut as curses does."""
-    async with Conversation(method, around, prompt, patience) as pinentry:
-        label = wording.entry_label(prompt.prompt, around.in_emacs)
+    async with asker.conversation().about(prompt) as pinentry:
+        label = wording.entry_label(prompt.prompt, asker.way[1].in_emacs)
         await pinentry.send_command("SETPROMPT", label)
         if prompt.error:
             await pinentry.set_error(_in_lines(prompt.error), prompt)
@@ -357,47 +377,14 @@ def _not_cut(typed: _Typed, curses: bool, method: PromptMethod) -> _Typed:
     return typed
 
 
+def _checked(typed: _Typed) -> Secret:
+    from .typed import checked
+
+    return checked(typed.text)
+
+
 def _in_lines(text: str) -> str:
     """Return *text* in lines that are short enough for a terminal, broken between words."""
     import textwrap  # few prompts show an error
 
     return "\n".join(textwrap.wrap(escape(text), _ERROR_WIDTH, break_on_hyphens=False))
-
-
-def _checked(typed: bytearray) -> Secret:
-    """Return what was typed as a secret, and overwrite the bytes.
-
-    :raises PinentryFailed: if it can't be one.
-    :raises Refused: if it has several lines, or is the first line of several.
-    """
-    try:
-        if _CONTROLS.isdisjoint(typed):
-            secret = to_secret(typed, trim=True)
-            if _has_several_lines(secret):
-                raise several_lines()
-            return secret
-        if 0x1A in typed:
-            raise PinentryFailed(
-                "you pressed Ctrl-Z: a prompt can't be suspended", "enter the secret again"
-            )
-        raise PinentryFailed(
-            "what you entered has a control character in it",
-            "enter it again; if you pasted it, copy it again",
-        )
-    except NotASecret as error:
-        raise PinentryFailed(
-            f"what you entered {error}", "check the terminal's locale (LC_CTYPE)"
-        ) from None
-    finally:
-        typed[:] = bytes(len(typed))
-
-
-def _has_several_lines(secret: str) -> bool:
-    """Return whether several lines were entered, whole, cut or run together.
-
-    Some pinentries replace the line ends of a paste by spaces.
-    """
-    lines = secret.replace("\r", "\n").split("\n")
-    if len([line for line in lines if line.strip()]) > 1 or is_cut_short(secret):
-        return True
-    return secret.lstrip().startswith("-----BEGIN ") and "\\n" not in secret

@@ -24,6 +24,10 @@ __all__ = ["NULL", "Child", "end_marked", "living", "processes_from_proc", "proc
 #: INT is first: pinentry-tty restores the terminal for no other signal.
 _ENDING = ((signal.SIGINT, 0.25), (signal.SIGTERM, 0.15), (signal.SIGKILL, 1.0))
 
+#: How long to sleep, in seconds, between two looks at whether a child has ended: a program that has
+#: closed its output ends a moment later.
+_SHORTEST, _LONGEST = 0.0001, 0.002
+
 _living: set[Child] = set()
 
 
@@ -74,11 +78,12 @@ class Child:
 
         :param timeout: how long to wait at most, in seconds.
         """
-        deadline = time.monotonic() + timeout
+        deadline, pause = time.monotonic() + timeout, _SHORTEST
         while self._process.poll() is None:
             if (left := deadline - time.monotonic()) <= 0:
                 return False
-            time.sleep(min(left, 0.002))
+            time.sleep(min(left, pause))
+            pause = min(2 * pause, _LONGEST)
         _living.discard(self)
         return True
 

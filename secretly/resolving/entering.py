@@ -10,15 +10,12 @@ from ..reference import Reference
 from ..text import escape
 from .candidates import TYPED, Candidate, ResolvedSecret, Username, own_username
 from .checking import find_objection, is_accepted, validate_token
-from .request import Context, SecretRequest
+from .request import ATTEMPTS, Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from ..asking.prompting import Asker
     from ..asking.questions import Prompt
-
-#: How often the user may try.
-ATTEMPTS = 3
 
 
 def _prompt(request: SecretRequest, candidate: Candidate, problem: str, context: Context) -> Prompt:

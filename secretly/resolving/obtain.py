@@ -19,7 +19,7 @@ from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret, find
 from .checking import is_accepted
 from .confirming import confirm_use, replacing, wants_another
 from .lookup import CircuitBreaker, NameList, Outcome, Stores, is_planned, read_ahead
-from .request import Context, SecretRequest
+from .request import ATTEMPTS, Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -346,10 +346,9 @@ async def _enter(
     :raises Refused: after three attempts.
     """
     from ..asking import prompting
-    from . import entering
 
     request, pinentry = look_up.request, context.configuration.pinentry
-    for _ in range(entering.ATTEMPTS):
+    for _ in range(ATTEMPTS):
         async with prompting.turn(
             request.prompt_timeout,
             context.environ,
@@ -357,6 +356,9 @@ async def _enter(
             until=request.until,
             tell=context.note,
         ) as asker:
+            asker.start()
+            from . import entering  # while the pinentry loads, too
+
             if before is not None and (found := (await look_up.again(before)).found) is not None:
                 return found
             entered = await entering.ask_for(request, candidate, problem, context, asker)
@@ -365,7 +367,7 @@ async def _enter(
             return entered.resolved
         candidate = entered.candidate
     raise Refused(
-        f"no usable secret for {escape(candidate.name)} after {entering.ATTEMPTS} attempts",
+        f"no usable secret for {escape(candidate.name)} after {ATTEMPTS} attempts",
         f"the last problem: {problem}",
     )
 

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 #: How long the user has to answer a prompt, in seconds, unless told otherwise.
 PROMPT_TIMEOUT = 300.0
 
+#: How often the user may try to type a secret.
+ATTEMPTS = 3
+
 
 def _nothing() -> None:
     """Most questions fit into a dialog."""
