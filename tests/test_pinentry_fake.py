@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from ptys import DEADLINE, PATIENCE, SOON, children, running, wait_until
 
-from secretly.asking import channel, choosing, prompting, questions, wording
+from secretly.asking import channel, choosing, pinentry, prompting, questions, wording
 from secretly.asking.questions import Prompt
 from secretly.errors import (
     Cancelled,
@@ -31,6 +31,7 @@ from secretly.errors import (
     Refused,
     SecretlyError,
 )
+from secretly.processes import child
 from secretly.testing import FakePinentry
 from secretly.testing.pinentry import Answer
 
@@ -306,6 +307,56 @@ def test_a_slow_pinentry_is_waited_for(verb: str) -> None:
     slow = {verb: [("wait", 0.3), ("raw", b"OK\n")]}
     with FakePinentry(["canary-1"], on=slow) as fake:
         assert ask(fake) == "canary-1"
+
+
+@pytest.mark.parametrize("verb", ["greeting", "SETDESC"])
+def test_a_wait_for_the_pinentry_itself_is_said_once(
+    verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five seconds without a question look like a command that hangs."""
+    assert pinentry._SILENT == 5
+    monkeypatch.setattr(pinentry, "_SILENT", 0.2)
+    slow = [("wait", 0.5), ("raw", b"OK\n")]
+    told: list[str] = []
+
+    async def asked(fake: FakePinentry) -> str:
+        return await prompting.ask(PROMPT, PATIENCE, environ(fake), tell=told.append)
+
+    with FakePinentry(["canary-1"], on={verb: slow, "SETPROMPT": slow}) as fake:
+        assert asyncio.run(asked(fake)) == "canary-1"
+        assert told == [wording.slow(Path(fake.path).name, 30)]
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_pinentry_that_was_started_early_asks_or_ends(asks: bool) -> None:
+    """It shows nothing before its question. Without one it is told to end, and is not killed."""
+
+    async def take_turn(fake: FakePinentry) -> str:
+        async with prompting.turn(PATIENCE, environ(fake)) as asker:
+            asker.start()
+            asker.start()
+            return await asker.ask(PROMPT) if asks else ""
+
+    with FakePinentry(["canary-1"]) as fake:
+        assert asyncio.run(take_turn(fake)) == ("canary-1" if asks else "")
+        assert child.living() == frozenset()
+        assert (fake.lines.count(b"BYE"), fake.lines.count(b"GETPIN")) == (1, int(asks))
+
+
+def test_a_pinentry_that_can_not_be_started_early_is_an_error_of_the_question() -> None:
+    """So another way to ask can take its place then."""
+
+    async def take_turn() -> str:
+        method = choosing.PromptMethod("pinentry", "/nonexistent/pinentry", True, "a test")
+        around = choosing.Surroundings({}, None, False)
+        patience = questions.Patience(PATIENCE)
+        asker = prompting.Asker((method, around), patience, [], lambda line: None)
+        asker.start()
+        assert asker.started == []
+        return await asker.ask(PROMPT)
+
+    with pytest.raises(PinentryFailed, match="can't start pinentry"):
+        asyncio.run(take_turn())
 
 
 @pytest.mark.parametrize("verb", ["SETDESC", "SETPROMPT"])

@@ -15,10 +15,10 @@ from ..errors import Cancelled, PinentryFailed, PromptTimeout, Refused
 from ..processes import child
 from ..waiting import requests
 from ..waiting.blocks import suppress
-from . import assuan, channel, measured, screens
+from . import assuan, channel, measured, screens, wording
 from .choosing import PromptMethod, Surroundings, in_background
 from .pastes import modes_of, more_lines_follow
-from .questions import DOCTOR, MACHINE_TIMEOUT, Patience, Prompt, check_code
+from .questions import DOCTOR, MACHINE_TIMEOUT, NEVER, Patience, Prompt, check_code
 from .terminal import terminal_gone
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -33,6 +33,9 @@ __all__ = ["Conversation", "Killed"]
 
 #: How long, in seconds, a pinentry has after the user's time to report that it has passed.
 _GRACE = 0.2
+
+#: After how long, in seconds, secretly says that it waits for the pinentry, not for the user.
+_SILENT = 5.0
 
 #: How long, in seconds, a pinentry has to end itself when it is told BYE, and after it closed
 #: its side.
@@ -57,30 +60,31 @@ class Conversation:
 
     :param method: which pinentry.
     :param surroundings: the terminal and the screen.
-    :param prompt: the texts to set; None: none.
     :param patience: how long the user has.
     :param machine_timeout: how long the pinentry's own answers may take, in seconds.
+    :param tell: called once if one of those takes a while, with what secretly waits for.
     """
 
     def __init__(
         self,
         method: PromptMethod,
         surroundings: Surroundings,
-        prompt: Prompt | None,
         patience: Patience,
         machine_timeout: float = MACHINE_TIMEOUT,
+        *,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
-        self._method, self._surroundings, self._prompt = method, surroundings, prompt
+        self._method, self._surroundings = method, surroundings
         self._patience, self._machine_timeout = patience, machine_timeout
+        self._prompt: Prompt | None = None
         self._reader = assuan.Reader()
         self._answers: list[assuan.Answer] = []
-        self._started = False
+        self._tell, self._started = tell, False
         self._undo: list[Callable[[], object]] = []
         self._terminal: int | None = None
         self._modes: list[Any] | None = None
         self._flavor: str | None = None
-        self._measured = measured.name_of(method.program)
-        self._touched = False
+        self._measured, self._touched = measured.name_of(method.program), False
 
     def start(self) -> None:
         """Start the pinentry, which shows nothing yet: it loads while secretly does other things.
@@ -97,7 +101,7 @@ class Conversation:
             raise
 
     def about(self, prompt: Prompt) -> Self:
-        """Set the texts of a conversation that was started without them."""
+        """Set what the user is asked."""
         self._prompt = prompt
         return self
 
@@ -296,20 +300,27 @@ class Conversation:
         """
         left = self._patience.until - time.monotonic()
         try:
-            return await self._receive(min(self._machine_timeout, left))
+            return await self._receive(min(self._machine_timeout, left), _SILENT)
         except _Hung:
             if left >= self._machine_timeout:
                 raise
             raise PromptTimeout(f"{self._method.name} did not answer in time", DOCTOR) from None
 
-    async def _receive(self, timeout: float) -> assuan.Answer:
+    async def _receive(self, timeout: float, silent: float = NEVER) -> assuan.Answer:
+        """Receive an answer.
+
+        :param silent: after how long to say that it is waited for, in seconds.
+        """
         deadline = time.monotonic() + timeout
         look = _FIRST_LOOK
         while not self._answers:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise self._failed(f"did not answer in {timeout:.0f} s", _Hung)
-            if self._terminal is not None:
+            if self._tell is not None and timeout - left >= silent:
+                self._tell(wording.slow(self._method.name, timeout))
+                self._tell = None
+            if self._terminal is not None or silent < timeout:
                 left = min(left, look)
                 look = min(2 * look, _LOOK_INTERVAL)
             if await requests.readable(self._channel.descriptor, left):

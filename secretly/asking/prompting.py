@@ -140,7 +140,7 @@ async def _turn(
         async with screen:
             terminal = around.usable_terminal
             async with terminal.turn(patience.left(), own) if terminal else _no_turn():
-                asker = Asker((method, around), patience, [])
+                asker = Asker((method, around), patience, [], tell)
                 try:
                     yield asker
                 finally:
@@ -159,11 +159,13 @@ class Asker(Record):
     :param way: how to ask, and where.
     :param patience: how long the user may take.
     :param started: the pinentry for the next question, if it was started already.
+    :param tell: called with what secretly waits for, if that takes a while.
     """
 
     way: tuple[PromptMethod, Surroundings]
     patience: Patience
     started: list[Conversation]
+    tell: Callable[[str], None]
 
     def start(self) -> None:
         """Start the pinentry of the next question. It loads while secretly does other things."""
@@ -177,7 +179,9 @@ class Asker(Record):
 
     def conversation(self) -> Conversation:
         """The pinentry of the next question."""
-        return self.started.pop() if self.started else Conversation(*self.way, None, self.patience)
+        if self.started:
+            return self.started.pop()
+        return Conversation(*self.way, self.patience, tell=self.tell)
 
     def drop(self) -> None:
         """End the pinentry that was started for a question that was not asked."""
@@ -189,7 +193,7 @@ class Asker(Record):
 
         :raises NotConfirmed: if the user answers No.
         """
-        answer = await _confirm_once(*self.way, question, self.patience)
+        answer = await _confirm_once(self, question)
         if not answer:
             raise said_no()
         return answer
@@ -245,7 +249,7 @@ async def probe(method: PromptMethod, environ: Mapping[str, str], timeout: float
     """
     around = Surroundings(environ, None, False)
     patience = Patience(timeout)
-    async with Conversation(method, around, None, patience, machine_timeout=timeout) as pinentry:
+    async with Conversation(method, around, patience, machine_timeout=timeout) as pinentry:
         return await pinentry.flavor()
 
 
@@ -287,14 +291,13 @@ async def _ask_once(asker: Asker, prompt: Prompt) -> _Typed:
     return _Typed(await around.terminal.ask(text, label, patience))
 
 
-async def _confirm_once(
-    method: PromptMethod, around: Surroundings, question: Prompt, patience: Patience
-) -> str:
+async def _confirm_once(asker: Asker, question: Prompt) -> str:
     """Ask to confirm, on the terminal if the pinentry can't; return the answer, empty for No."""
+    (method, around), patience = asker.way, asker.patience
     instead = ""
     if method.kind == "pinentry":
         try:
-            return await _confirm_pinentry(method, around, question, patience)
+            return await _confirm_pinentry(asker, question)
         except PinentryFailed as error:
             instead = _pass_over(method, around, error)
     if method.kind == "osascript":
@@ -327,15 +330,14 @@ def _pass_over(method: PromptMethod, around: Surroundings, error: PinentryFailed
     ) from None
 
 
-async def _confirm_pinentry(
-    method: PromptMethod, around: Surroundings, question: Prompt, patience: Patience
-) -> str:
+async def _confirm_pinentry(asker: Asker, question: Prompt) -> str:
     """Ask to confirm with a word that the user types.
 
     No pinentry is sent CONFIRM, because a text that is typed or pasted by mistake may press its
     buttons: a ``y`` in pinentry-qt and -tty, a Tab and Return in -curses, two Tabs in -gtk-2.
     """
-    async with Conversation(method, around, question, patience) as pinentry:
+    method = asker.way[0]
+    async with asker.conversation().about(question) as pinentry:
         if not measured.may_confirm(await pinentry.flavor()):
             raise PinentryFailed(f"{method.name} takes Escape for a Yes", DOCTOR)
         await pinentry.send_command("SETPROMPT", wording.type_yes(question.longer))

@@ -154,6 +154,11 @@ def passed_over(why: str, missing: str) -> str:
     return f"{TITLE}: {why}{note}. Asking on the terminal:"
 
 
+def slow(name: str, seconds: float) -> str:
+    """Return the line about a pinentry that is slow to answer secretly itself."""
+    return f"waiting for {name}, which has not answered yet. It has {seconds:.0f} s"
+
+
 # -- the use of a stored secret --------------------------------------------------
 
 
