@@ -262,7 +262,6 @@ def test_the_hosts_that_a_token_may_go_to_are_read(config: Path) -> None:
     ("text", "key"),
     [
         ("[secret.PyPI]", "secret"),
-        ("pinentry = 'x'", "pinentry"),
         ("[secrets.PyPI]\nsoruce = 'x'", "secrets.PyPI.soruce"),
         ("[secrets.'my own']\nx = 1", "secrets.my own.x"),
         ("[commands.twine]\nsecret = {}", "commands.twine.secret"),
@@ -286,6 +285,20 @@ def test_an_unknown_key_is_named(config: Path, text: str, key: str) -> None:
     error = trouble(config, text)
     assert str(error).startswith(f"{config}: {key} ")
     assert "known: " in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "table"),
+    [("pinentry = 'x'", "pinentry", "prompt"), ("backends = ['x']", "backends", "keychain")],
+)
+def test_a_key_outside_of_its_table_is_pointed_to_it(
+    config: Path, text: str, key: str, table: str
+) -> None:
+    """A policy has ``pinentry`` at the top; the configuration has it in a table."""
+    error = trouble(config, text)
+    assert str(error) == f"{config}: {key} is a key of the table [{table}]"
+    assert f"[{table}]" in error.hint
+    load(config, f"[{table}]\n{text}")
 
 
 @pytest.mark.parametrize(

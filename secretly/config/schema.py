@@ -131,6 +131,11 @@ _PROFILE: dict[str, Any] = {
     "env": _table(_text, _plain_variable),
     "secrets": _table(_reference_text, _secret_variable),
 }
+#: The tables with settings of secretly itself.
+_SMALL_TABLES: dict[str, dict[str, Any]] = {
+    "prompt": {"pinentry": _text},
+    "keychain": {"backends": _texts},
+}
 _COMMAND: dict[str, Any] = {
     **_PROFILE,
     "subcommands": _texts,
@@ -254,14 +259,22 @@ class ConfigFile:
             raise self.bad(f"{key}.default", f"names an unknown profile: '{escape(row.default)}'")
         return row
 
+    def unknown(self, name: str) -> BadConfiguration:
+        """The error about something at the top of the file that is not a table."""
+        for table, schema in _SMALL_TABLES.items():
+            if name in schema:
+                error = self.bad(name, f"is a key of the table [{table}]")
+                error.hint = f"write [{table}] in the line above it"
+                return error
+        return self.bad(name, "is not a known table (known: commands, keychain, prompt, secrets)")
+
     def configuration(self, tables: Mapping[str, Any]) -> Configuration:
         for name in tables:
-            if name not in ("secrets", "commands", "prompt", "keychain"):
-                raise self.bad(
-                    name, "is not a known table (known: commands, keychain, prompt, secrets)"
-                )
-        prompt = self.read("prompt", tables.get("prompt", {}), {"pinentry": _text})
-        keychain = self.read("keychain", tables.get("keychain", {}), {"backends": _texts})
+            if name not in ("secrets", "commands", *_SMALL_TABLES):
+                raise self.unknown(name)
+        prompt, keychain = (
+            self.read(name, tables.get(name, {}), schema) for name, schema in _SMALL_TABLES.items()
+        )
         secrets = self.table("secrets", tables.get("secrets", {}))
         for name in _unclear(secrets):
             self.entry(name, secrets[name])  # find errors now, even if this run doesn't need it
