@@ -212,3 +212,20 @@ def test_a_function_that_begins_blocks_is_described_as_the_generator_is() -> Non
     assert inspect.signature(made) == inspect.signature(begin)
     with made(3, second="x") as value:
         assert value == 3
+
+
+def test_each_step_is_undone_whatever_another_one_raises() -> None:
+    """As contextlib's ExitStack does: the last one first, and the last error is raised."""
+    done: list[int] = []
+
+    def step(number: int) -> None:
+        done.append(number)
+        if number in (2, 4):
+            raise Own(number)
+
+    steps: list[Callable[[], object]] = [lambda n=n: step(n) for n in range(6)]  # type: ignore[misc]
+    with pytest.raises(Own) as raised:
+        blocks.undo_all(steps)
+    assert (done, steps) == ([5, 4, 3, 2, 1, 0], [])
+    assert raised.value.args == (2,)
+    assert isinstance(raised.value.__context__, Own)

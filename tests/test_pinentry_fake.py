@@ -327,6 +327,29 @@ def test_a_wait_for_the_pinentry_itself_is_said_once(
         assert told == [wording.slow(Path(fake.path).name, 30)]
 
 
+ONE_LINE_A_READ = """#!{python} -IS
+import os
+os.write(1, b"OK\\n")
+while line := os.read(0, 4096):
+    if line.count(b"\\n") != 1:
+        os._exit(3)
+    answer = {{b"GETPIN\\n": b"D canary-1\\n", b"GETINFO flavor\\n": b"D own\\n"}}.get(line, b"")
+    os.write(1, answer + b"OK\\n")
+"""
+
+
+def test_a_program_that_was_not_measured_gets_one_command_at_a_time(tmp_path: Path) -> None:
+    """It may be a script that expects no more than a line, as gpg-agent sends no more."""
+    script = tmp_path / "pinentry"
+    script.write_text(ONE_LINE_A_READ.format(python=sys.executable))
+    script.chmod(0o700)
+    method = choosing.PromptMethod("pinentry", str(script), True, "a test")
+    around = choosing.Surroundings({}, None, False)
+    patience = questions.Patience(PATIENCE)
+    asker = prompting.Asker((method, around), patience, [], lambda line: None)
+    assert asyncio.run(asker.ask(PROMPT)) == "canary-1"
+
+
 @pytest.mark.parametrize("asks", [True, False])
 def test_a_pinentry_that_was_started_early_asks_or_ends(asks: bool) -> None:
     """It shows nothing before its question. Without one it is told to end, and is not killed."""

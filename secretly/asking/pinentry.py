@@ -11,14 +11,14 @@ from __future__ import annotations
 import os
 import time
 
-from ..errors import Cancelled, PinentryFailed, PromptTimeout, Refused
+from ..errors import Cancelled, PinentryFailed, PromptTimeout
 from ..processes import child
 from ..waiting import requests
-from ..waiting.blocks import suppress
+from ..waiting.blocks import suppress, undo_all
 from . import assuan, channel, measured, screens, wording
 from .choosing import PromptMethod, Surroundings, in_background
 from .pastes import modes_of, more_lines_follow
-from .questions import DOCTOR, MACHINE_TIMEOUT, NEVER, Patience, Prompt, check_code
+from .questions import DOCTOR, MACHINE_TIMEOUT, NEVER, Patience, Prompt, check_code, check_room
 from .terminal import terminal_gone
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -79,7 +79,7 @@ class Conversation:
         self._prompt: Prompt | None = None
         self._reader = assuan.Reader()
         self._answers: list[assuan.Answer] = []
-        self._tell, self._started = tell, False
+        self._tell = tell
         self._undo: list[Callable[[], object]] = []
         self._terminal: int | None = None
         self._modes: list[Any] | None = None
@@ -91,18 +91,17 @@ class Conversation:
 
         :raises PinentryFailed: if it can't be started.
         """
-        if self._started:
+        if self._undo:  # it runs already
             return
-        self._started = True
         try:
             self._start()
         except BaseException:
             self._end()
             raise
 
-    def about(self, prompt: Prompt) -> Self:
-        """Set what the user is asked."""
-        self._prompt = prompt
+    def about(self, prompt: Prompt, label: str) -> Self:
+        """Set what the user is asked, and the label of the entry field."""
+        self._prompt, self._label = prompt, label
         return self
 
     def drop(self) -> None:
@@ -117,9 +116,7 @@ class Conversation:
             if (await self._receive_at_once()).code:
                 raise self._failed("greeted with an error")
             if self._prompt is not None:
-                for option in self._surroundings.options():
-                    await self.send_command("OPTION", option, may_fail=True)
-                await self._set_texts(self._prompt)
+                await self._set_up(self._prompt)
         except BaseException:
             self._end()
             raise
@@ -152,16 +149,25 @@ class Conversation:
             theirs.close()
         self._undo.append(self._child.end)
 
-    async def _set_texts(self, prompt: Prompt) -> None:
-        timeout = str(int(-(-self._patience.left() // 1)))  # rounded up
-        await self.send_command("SETTIMEOUT", timeout, may_fail=True)
-        await self.send_command("SETTITLE", prompt.title, may_fail=True)
-        if prompt.whole and not assuan.fits("SETDESC", prompt.description, keep="\n"):
-            raise Refused(
-                "the text that you must confirm is too long for the prompt",
-                "shorten the command's path or the secret's name, or do less in one command",
-            )
-        await self.send_command("SETDESC", prompt.description, keep="\n")
+    async def _set_up(self, prompt: Prompt) -> None:
+        """Set the options and the texts: a measured pinentry reads all of them from one write.
+
+        Any other one gets each command after the answer to the last one, as gpg-agent does it.
+        """
+        check_room(prompt)
+        commands = [
+            *(("OPTION", option, "", True) for option in self._surroundings.options()),
+            ("SETTIMEOUT", str(int(-(-self._patience.left() // 1))), "", True),  # rounded up
+            ("SETTITLE", prompt.title, "", True),
+            ("SETDESC", prompt.description, "\n", False),
+            ("SETPROMPT", self._label, "", False),
+        ]
+        together = len(commands) if self._measured else 1
+        while commands:
+            sent, commands = commands[:together], commands[together:]
+            self._write_command(b"".join(assuan.command(*one[:3]) for one in sent))
+            for verb, *_, may_fail in sent:
+                await self._answer_of(verb, may_fail)
 
     async def set_error(self, error: str, prompt: Prompt) -> None:
         """Show an error, in the description if the pinentry has no other place."""
@@ -180,6 +186,9 @@ class Conversation:
         :param may_fail: whether the pinentry may refuse the command.
         """
         self._write_command(assuan.command(verb, text, keep))
+        return await self._answer_of(verb, may_fail)
+
+    async def _answer_of(self, verb: str, may_fail: bool) -> assuan.Answer:
         answer = await self._receive_at_once()
         if answer.data is not None and verb != "GETINFO":  # no other command has data
             raise self._failed(_UNASKED)
@@ -376,16 +385,7 @@ class Conversation:
 
     def _end(self) -> None:
         self._answers.clear()
-        _undo_all(self._undo)
-
-
-def _undo_all(steps: list[Callable[[], object]]) -> None:
-    """Undo what was done last first. An error keeps no other step from being undone."""
-    while steps:
-        try:
-            steps.pop()()
-        finally:
-            _undo_all(steps)
+        undo_all(self._undo)
 
 
 class Killed(PinentryFailed):

@@ -337,10 +337,10 @@ async def _confirm_pinentry(asker: Asker, question: Prompt) -> str:
     buttons: a ``y`` in pinentry-qt and -tty, a Tab and Return in -curses, two Tabs in -gtk-2.
     """
     method = asker.way[0]
-    async with asker.conversation().about(question) as pinentry:
+    label = wording.type_yes(question.longer)
+    async with asker.conversation().about(question, label) as pinentry:
         if not measured.may_confirm(await pinentry.flavor()):
             raise PinentryFailed(f"{method.name} takes Escape for a Yes", DOCTOR)
-        await pinentry.send_command("SETPROMPT", wording.type_yes(question.longer))
         answer = await pinentry.ask_user("GETPIN")
         if "PASSWORD_FROM_CACHE" in answer.status:
             raise PinentryFailed(f"{method.name} did not ask you", DOCTOR)
@@ -352,9 +352,8 @@ async def _confirm_pinentry(asker: Asker, question: Prompt) -> str:
 
 async def _ask_pinentry(asker: Asker, prompt: Prompt) -> tuple[_Typed, bool]:
     """Return what was typed, and whether it may have been cut as curses does."""
-    async with asker.conversation().about(prompt) as pinentry:
-        label = wording.entry_label(prompt.prompt, asker.way[1].in_emacs)
-        await pinentry.send_command("SETPROMPT", label)
+    label = wording.entry_label(prompt.prompt, asker.way[1].in_emacs)
+    async with asker.conversation().about(prompt, label) as pinentry:
         if prompt.error:
             await pinentry.set_error(_in_lines(prompt.error), prompt)
         flavor = await pinentry.flavor()

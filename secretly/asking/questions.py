@@ -20,6 +20,7 @@ __all__ = [
     "Prompt",
     "agreed",
     "check_code",
+    "check_room",
     "no_answer",
     "pasted",
     "said_no",
@@ -94,6 +95,15 @@ class Patience(Record):
         if left <= 0:
             raise no_answer(self)
         return left
+
+
+def check_room(prompt: Prompt) -> None:
+    """Refuse a description that would be cut, if the user must see all of it."""
+    if prompt.whole and not assuan.fits("SETDESC", prompt.description, keep="\n"):
+        raise Refused(
+            "the text that you must confirm is too long for the prompt",
+            "shorten the command's path or the secret's name, or do less in one command",
+        )
 
 
 def no_answer(patience: Patience) -> PromptTimeout:

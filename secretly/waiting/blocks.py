@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from contextlib import asynccontextmanager, contextmanager, suppress
     from typing import Any
 
-__all__ = ["asynccontextmanager", "contextmanager", "suppress"]
+__all__ = ["asynccontextmanager", "contextmanager", "suppress", "undo_all"]
 
 
 class _Suppress:
@@ -97,6 +97,15 @@ def _is_not(raised: BaseException, error: BaseException | None, trace: Any) -> b
         return True
     error.__traceback__ = trace
     return False
+
+
+def undo_all(steps: list[Callable[[], object]]) -> None:
+    """Undo the last of these steps first. An error keeps no other step from being undone."""
+    while steps:
+        try:
+            steps.pop()()
+        finally:
+            undo_all(steps)
 
 
 def _made_by(block: Callable[[Any], object], function: Any) -> Any:
