@@ -41,6 +41,13 @@ SLOW = (
     " tomllib twisted typing urllib.parse zipfile"
 ).split()
 
+#: Modules that a prompt and a password manager's program would wait for: together they load longer
+#: than all of ``secretly.asking``.
+SLOW_FOR_PROMPTS = [
+    *SLOW,
+    *"collections contextlib functools getpass importlib math warnings".split(),
+]
+
 #: Runs secretly until pexpect is loaded, which reads the answer: the question is there by then.
 UNTIL_ASKED = f"""
 import os, sys, time
@@ -51,7 +58,8 @@ class Watch:
             until = time.monotonic() + 10  # the pinentry ends with this process
             while "GETPIN" not in open(os.environ["ASKED"]).read() and time.monotonic() < until:
                 time.sleep(0.01)
-            os.write(1, " ".join(n for n in {SLOW!r} if n in sys.modules).encode() + b".")
+            slow = os.environ["SLOW"].split()
+            os.write(1, " ".join(n for n in slow if n in sys.modules).encode() + b".")
             os._exit(0)
 sys.meta_path.insert(0, Watch())
 from secretly.cli import main
@@ -113,16 +121,36 @@ def test_an_upload_loads_nothing_slow_before_its_question(tmp_path: Path, what: 
         file = tarred(tmp_path / "demo-1.0.tar.gz", ("demo-1.0/PKG-INFO", metadata()))
     environ = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin", "ASKED": str(asked)}
     environ |= {"PINENTRY": str(pinentry), "DISPLAY": "other.example:0", "CI": ""}
+    environ["SLOW"] = " ".join(SLOW)
+    assert until_asked(environ, "twine", "upload", str(file)) == (".", "")
+    wait_until(lambda: "GETPIN" in asked.read_text())  # the pinentry may still be reading
+
+
+def until_asked(environ: dict[str, str], *words: str) -> tuple[str, str]:
+    """What a run prints that was ended when it had asked: the slow modules that it had loaded."""
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", UNTIL_ASKED, "run", "twine", "upload", str(file)],
+        [sys.executable, "-I", "-S", "-c", UNTIL_ASKED, "run", *words],
         env=environ,
         capture_output=True,
         text=True,
         timeout=30,
         start_new_session=True,
     )
-    assert (done.stdout, done.stderr) == (".", "")
-    wait_until(lambda: "GETPIN" in asked.read_text())  # the pinentry may still be reading
+    return done.stdout, done.stderr
+
+
+@pytest.mark.process
+def test_a_prompt_loads_nothing_slow_before_its_question(tmp_path: Path) -> None:
+    """What only the end of a run needs loads while you read, as pexpect does."""
+    pinentry, asked = tmp_path / "pinentry", tmp_path / "asked"
+    pinentry.write_text(PINENTRY)
+    pinentry.chmod(0o700)
+    paths = ("asking.gnupg", "asking.typed", "resolving.storing", "running.receipt_file")
+    environ = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "ASKED": str(asked), "CI": ""}
+    environ |= {"PINENTRY": str(pinentry), "DISPLAY": "other.example:0"}
+    environ["SLOW"] = " ".join([*SLOW_FOR_PROMPTS, *(f"secretly.{path}" for path in paths)])
+    assert until_asked(environ, "-e", "A=Unknown", "true") == (".", "")
+    wait_until(lambda: "GETPIN" in asked.read_text())
 
 
 #: A pinentry whose user thinks for a while, longer than secretly waits without an event loop.
@@ -155,10 +183,11 @@ def test_a_prompt_that_waits_loads_no_large_module(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_a_password_manager_is_started_without_slow_modules(tmp_path: Path) -> None:
-    """They would take longer than the manager itself."""
+    """They would take longer than the manager itself. Nor is the keychain's client needed."""
     (tmp_path / "pass").write_text("#!/bin/sh\necho canary-1\n")
     (tmp_path / "pass").chmod(0o700)
-    seen = f'environ[b"A"], [n for n in {SLOW!r} if n in sys.modules]'
+    slow = [*SLOW_FOR_PROMPTS, "_socket", "secretly.keeping.secret_service"]
+    seen = f'environ[b"A"], [n for n in {slow!r} if n in sys.modules]'
     environ = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = at_exec(seen, ["run", "-e", "A=pass://Example", "true"], environ)
     assert (done.stdout, done.stderr) == ("(b'canary-1', [])", "")

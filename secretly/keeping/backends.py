@@ -43,7 +43,7 @@ def check_for_bus(environ: Mapping[str, str]) -> None:
     """
     if sys.platform != "linux" or session_bus(environ):
         return
-    from importlib.machinery import PathFinder
+    from _frozen_importlib_external import PathFinder  # importlib.machinery's; importlib is slow
 
     if not any(map(PathFinder.find_spec, ("dbus", "gi"))):
         from ..safefiles import permissions
