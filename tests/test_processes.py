@@ -58,6 +58,20 @@ def child(source: str, **more: int) -> Child:
         os.close(writing)
 
 
+def test_something_is_done_while_a_program_works() -> None:
+    """It is called once the program runs, and the program's end is not waited for before."""
+    seen: list[frozenset[Child]] = []
+    ends = ["/bin/sh", "-c", "read line; echo done"]  # at its end of file, which comes before
+    found = asyncio.run(
+        read_output(
+            ends, timeout=DEADLINE, environ=ENVIRON, meanwhile=lambda: seen.append(living())
+        )
+    )
+    assert found.stdout == b"done\n"
+    assert [len(children) for children in seen] == [1]
+    assert living() == frozenset()
+
+
 @pytest.mark.parametrize(
     ("ignored", "ended_by"),
     [

@@ -66,6 +66,7 @@ async def read_output(
     stdin: bytes = b"",
     ready: bytes = b"",
     new_session: bool = False,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Finished:
     """Run a program and return what it wrote.
 
@@ -74,6 +75,7 @@ async def read_output(
     :param stdin: what it can read, at most as much as a pipe holds (64 KiB).
     :param ready: what it writes first, before it is given *stdin*; that is not returned.
     :param new_session: start it in a new session, which has no terminal.
+    :param meanwhile: called when it has been started.
     :raises OSError: if it can't be started, or *stdin* is too long.
     :raises TimeoutError: if it took longer; it has been ended.
     :raises TooMuch: if it wrote more; it has been ended.
@@ -92,6 +94,8 @@ async def read_output(
         ) as child:
             for pipe in (wrote, complained):
                 pipe.close_writing()
+            if meanwhile is not None:
+                meanwhile()
             tail, reader = PipeTail(complained.reading), PipeReader(wrote.reading, limit)
             if ready:
                 _give(given, stdin if await _is_ready(reader, ready, deadline) else b"")

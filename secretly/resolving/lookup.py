@@ -231,6 +231,7 @@ def _items(
         timeout = max(request.prompt_timeout for request, _ in wanted)
     run = runs.Run(context.environ, timeout, context.configuration.pinentry, context.keychain)
     run.until = max(request.until for request, _ in wanted)
+    run.meanwhile = context.meanwhile
     first = next(request for request, found in wanted if any(one.source for one in found))
     run.wanted_by = lambda: "\n".join(filter(None, (first.wanted_by, context.asked_by)))
     entries = context.configuration.having("command", list)

@@ -52,7 +52,7 @@ ATTEMPTS = 3
 
 
 def _nothing() -> None:
-    """Most questions fit into a dialog."""
+    """Most questions fit into a dialog, and most waits are short."""
 
 
 class SecretRequest(Record):
@@ -171,6 +171,7 @@ class Context(Record):
     :param agent: the coding agent that started this process, unless it may do what you do.
     :param reason: why the caller wants secrets, in the caller's words.
     :param ancestors: finds the processes that started this one; None: dialogs don't name them.
+    :param meanwhile: called while a password manager's program works: loads what is needed next.
     """
 
     configuration: Configuration
@@ -184,6 +185,7 @@ class Context(Record):
     agent: agents.Agent | None = None
     reason: str = ""
     ancestors: Callable[[], Sequence[ancestry.Ancestor]] | None = None
+    meanwhile: Callable[[], None] = _nothing
 
     @property
     def must_confirm(self) -> bool:

@@ -27,6 +27,7 @@ async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str]
     :param tell: called with lines that say where each secret came from.
     :raises SecretlyError: if one can't be obtained; then nothing may be run.
     """
+    context = context._replace(meanwhile=_load_the_end)
     requests = list(dict.fromkeys(one for delivery in run.deliveries for one in delivery.requests))
     results = await obtain.obtain_all(requests, context)
     found = dict(zip(requests, results, strict=True))
@@ -59,6 +60,11 @@ async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str]
     removes = (*launch.removes, *narrowing.replaced)
     handed = _handed(run, found, narrowing)
     return launch._replace(removes=removes, said=sorted(narrowing.said), handed=handed)
+
+
+def _load_the_end() -> None:
+    """Load what writes the receipt, while a password manager's program works."""
+    from . import receipt_file  # noqa: F401
 
 
 def _handed(

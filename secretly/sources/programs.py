@@ -93,6 +93,7 @@ class Program(Record):
                 # With no terminal it cannot ask.
                 new_session=not self.asks or run.prompt_timeout is None,
                 limit=limit,
+                meanwhile=run.meanwhile,
             )
         except output.TooMuch:
             raise self.long(limit, item) from None

@@ -77,6 +77,8 @@ class Run:
         self.clock = tasks.Clock()
         #: When the whole run must end: a time of the monotonic clock, in seconds.
         self.until = float("inf")
+        #: Called while a program works: loads what is needed next.
+        self.meanwhile: Callable[[], None] = _nothing
         #: Returns the line that says who asks, for a prompt of this run.
         self.wanted_by: Callable[[], str] = str
         self._finding: dict[Hashable, Turns] = {}
@@ -207,6 +209,10 @@ class Run:
             yield variables
             if program:
                 self.asked.add(program)
+
+
+def _nothing() -> None:
+    """Load nothing."""
 
 
 class Item(dict[str, str]):
