@@ -58,6 +58,9 @@ while True:
                 os.write(1, {pin!r} + b"OK\\n")
         elif line == b"GETINFO flavor":
             os.write(1, b"D gtk2\\nOK\\n")
+        elif line == b"BYE":
+            os.write(1, b"OK closing connection\\n")
+            raise SystemExit
         else:
             os.write(1, b"OK\\n")
 """
