@@ -70,6 +70,15 @@ def test_the_same_files_had_the_secret_a_while_ago(context: Context) -> None:
     assert ago(context, A) is ago(context, A, B, name="TestPyPI") is ago(context) is None
 
 
+def test_the_minutes_are_counted_over_midnight(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upload half a minute after it, and one at 23:58 before."""
+    monkeypatch.setattr(time, "time", lambda: 86400 * 20_000 + 30.5)
+    noted(context, RECEIPT)
+    assert ago(context, A, B) == 2
+
+
 @pytest.mark.parametrize(
     ("minutes", "more"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 import unicodedata
@@ -10,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secretly.text import escape, format_command, format_size, format_time, shorten, wrap
+from secretly.text import (
+    escape,
+    format_command,
+    format_size,
+    format_time,
+    from_json,
+    shorten,
+    wrap,
+)
 
 TEXTS = st.text(st.characters())
 
@@ -216,3 +225,54 @@ def test_any_time_can_be_shown(moment: float) -> None:
     """In a short, printable text."""
     assert format_time(moment).isprintable()
     assert 0 < len(format_time(moment)) < 40
+
+
+# -- JSON --------------------------------------------------------------------------
+
+#: What JSON can hold.
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def read_both(text: str) -> list[str]:
+    """What the library's reader makes of a text, and what ours does."""
+    found = []
+    for read in (json.loads, from_json):
+        try:
+            found.append(repr(read(text)))
+        except ValueError:
+            found.append("not valid")
+        except RecursionError:
+            found.append("too deep")
+    return found
+
+
+@given(VALUES, st.booleans(), st.sampled_from([None, 1]))
+def test_json_is_read_as_the_library_reads_it(value: object, ascii_only: bool, indent: int) -> None:
+    """Whatever it holds, and with blanks in it."""
+    theirs, ours = read_both(json.dumps(value, ensure_ascii=ascii_only, indent=indent))
+    assert ours == theirs == repr(value)
+
+
+@given(st.text('[]{}:,"\\ \t\n\r\f\u00a0\ufeff01-.eEtrufalsnNaIity/\x00', max_size=12))
+def test_any_text_is_json_for_both_or_for_neither(text: str) -> None:
+    """The library's reader stays the referee."""
+    theirs, ours = read_both(text)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "1 2", "{} x", "[1,]", "{1: 2}", "nul", "\ufeff1", "\u00a01", '"\n"', '"\\x"'),
+        *("NaN", "-Infinity", "1e999", "1.0", "9" * 4000, '{"a": 1, "a": 2}', '"\\ud800"'),
+        "[" * 100_000,
+    ],
+)
+def test_odd_json_is_read_as_the_library_reads_it(text: str) -> None:
+    """Constants, numbers, a name twice, what follows the end, and what is nested too deeply."""
+    theirs, ours = read_both(text)
+    assert ours == theirs

@@ -15,7 +15,7 @@ from collections.abc import Collection
 from ..errors import BadToken
 from ..record import Record
 from ..redacted import Secret
-from ..text import escape, format_time
+from ..text import escape, format_time, from_json
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -191,9 +191,7 @@ def _signed(key: bytes, data: bytes) -> bytes:
 
 def _json(caveat: bytes) -> object:
     try:
-        import json
-
-        return json.loads(caveat)
+        return from_json(caveat.decode())
     except (ValueError, RecursionError):
         pass
     raise BadToken("the token has a restriction that is not valid JSON", _HINT)

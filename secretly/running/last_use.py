@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from ..text import from_json
 from . import receipts
 from .receipt_file import ReceiptFile
 from .receipts import FILES, HANDED_OVER, utc
@@ -48,13 +49,11 @@ class LastUse:
         now = time.time()
         file = ReceiptFile(receipts.folder(self._context.environ, self._context.policy))
         for line in reversed(file.last_lines()):
-            # json takes a while to load, and most lines are about something else.
+            # Most lines are about something else.
             if not all(text.encode() in line for text in (HANDED_OVER, *self._digests)):
                 continue
-            import json
-
             try:
-                receipt = json.loads(line)
+                receipt = from_json(line.decode())
                 if self._is_same(receipt, name):
                     return self._minutes(receipt["time"], name, now)
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
@@ -78,10 +77,14 @@ class LastUse:
         item = self._context.stored_names.find(name)
         if item is not None and item.stored[:_SECOND] > moment[:_SECOND]:
             return None
-        import calendar
+        # Less than a day, so the times of day are enough: to read dates takes a while to load.
+        return (_time_of_day(utc(now)) - _time_of_day(moment)) % 86400 // 60
 
-        then = calendar.timegm(time.strptime(moment[:_SECOND], "%Y-%m-%dT%H:%M:%S"))
-        return int(now - then) // 60
+
+def _time_of_day(moment: str) -> int:
+    """The seconds since midnight."""
+    hours, minutes, seconds = map(int, moment[:_SECOND].partition("T")[2].split(":"))
+    return (hours * 60 + minutes) * 60 + seconds
 
 
 #: The length of a time to the second, in ISO 8601.
