@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ..config.model import Command
 from ..errors import Refused
 from ..record import Record
@@ -12,6 +10,10 @@ from ..text import escape
 from .destination import OWN, REGISTRIES, host_of, located, secret_at, split_url
 from .tool_call import ToolCall
 from .tools import is_tool
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Address(Record):

@@ -7,7 +7,6 @@ import os
 import stat
 import time
 import zlib
-from collections.abc import Callable
 from io import BufferedReader
 
 from ..errors import Refused
@@ -20,6 +19,7 @@ from .zips import read_member, zip_members
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeVar
 
     _Found = TypeVar("_Found")

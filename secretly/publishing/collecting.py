@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
 
 from ..errors import Refused
 from ..record import Record
 from ..text import escape, shorten
 from .metadata import is_project_name, normalize_project
 from .tool_call import ToolCall
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _SIGNATURE, _ATTESTATION = ".asc", ".attestation"
 
@@ -135,9 +137,10 @@ def _names_release(stem: str) -> bool:
     from packaging.version import InvalidVersion, Version
 
     project, _, version = stem.rpartition("-")
-    with contextlib.suppress(InvalidVersion):
+    try:
         return is_project_name(project) and bool(Version(version))
-    return False
+    except InvalidVersion:
+        return False
 
 
 def _stopping(path: str, what: str, tool: str) -> Refused:
@@ -189,6 +192,8 @@ def _newest(paths: list[str], project: str, in_settings: str) -> list[str]:
     :param in_settings: that version.
     :raises Refused: if these are not the same.
     """
+    import contextlib
+
     from packaging.version import Version
 
     if not project:

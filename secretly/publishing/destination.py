@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping
-
 from ..errors import Refused
 from ..record import Record
 from ..text import escape
 
 TYPE_CHECKING = False  # most uploads give no URL, and urllib takes long to load
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from urllib.parse import SplitResult
 
 #: The secrets of the two indexes that the tools know without a URL.
@@ -126,7 +124,6 @@ def host_of(url: str) -> str:
 
     :raises Refused: if the URL has no host, or programs disagree about it.
     """
-    host = ""
     shown = escape(url.rpartition("@")[2])  # what comes before may be a password
     # Some of these end the host for some programs.
     if any(c.isspace() or c < " " or c in "\\\x7f{}" for c in url):
@@ -134,8 +131,10 @@ def host_of(url: str) -> str:
             f"programs may read the index URL '{shown}' differently",
             "write it as https://host/path, with special characters as %XX",
         )
-    with contextlib.suppress(ValueError):  # brackets without an IPv6 address
+    try:
         host = split_url(url).netloc.rpartition("@")[2].lower()
+    except ValueError:  # brackets without an IPv6 address
+        host = ""
     if not host:
         raise Refused(f"the index URL '{shown}' has no host", "write it as https://host/path")
     return host

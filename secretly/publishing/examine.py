@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from ..errors import Refused
 from . import archives
@@ -12,6 +11,10 @@ from .destination import Destination
 from .release import LIFETIME, LIFETIME_BUILDING, LONGEST, SLOWEST, Release
 from .steering import network_of
 from .tool_call import ToolCall
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def examine_release(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
 
 from .. import safefiles
 from ..config.command_line import Invocation, Start
@@ -16,6 +15,7 @@ from .user_settings import config_file
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from typing import Any
 

@@ -7,9 +7,12 @@ tools could choose different members, all of these must name the same release.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 
 from ..record import Record
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["MOST", "BadArchive", "Candidates", "Named", "is_project_name", "normalize_project"]
 

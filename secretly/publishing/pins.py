@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
 
 from .. import safefiles
 from ..config import places
 from ..errors import Refused
 from ..text import escape
 from .tool import Pin
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def empty_folder(environ: Mapping[str, str]) -> str:

@@ -10,7 +10,6 @@ a token can add a caveat, and only the index can remove one. PyPI decides what t
 from __future__ import annotations
 
 import binascii
-from collections.abc import Collection
 
 from ..errors import BadToken
 from ..record import Record
@@ -19,6 +18,7 @@ from ..text import escape, format_time, from_json
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Any
 
 __all__ = [

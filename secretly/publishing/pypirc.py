@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Mapping, Sequence
 
 from .. import safefiles
 from ..errors import Refused
 from ..record import Record
 from ..text import escape
 from .destination import without_user
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _DEFAULT = "DEFAULT"  # configparser's name for the section that counts in each
 
@@ -51,21 +53,28 @@ def read_pypirc(path: str) -> Pypirc:
 
     :raises Refused: if the file can't be read.
     """
-    with contextlib.suppress(ValueError, OSError):
+    try:
+        data = b"" if path == os.devnull else safefiles.read_file(path)
+    except (FileNotFoundError, NotADirectoryError):
         data = b""
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            data = b"" if path == os.devnull else safefiles.read_file(path)
-        if not data:  # most users have none
-            return Pypirc(path, None, {_DEFAULT: ""}, (), {_DEFAULT: {}})
-        if (found := _read(path, data)) is not None:
-            return found
+    except (ValueError, OSError):
+        raise _unreadable(path) from None
+    if not data:  # most users have none
+        return Pypirc(path, None, {_DEFAULT: ""}, (), {_DEFAULT: {}})
+    if (found := _read(path, data)) is not None:
+        return found
     data = b""  # a traceback may show locals, and a bad line may hold a password
-    raise Refused(f"can't read {escape(path)}", "fix the file: it says where the index is")
+    raise _unreadable(path)
+
+
+def _unreadable(path: str) -> Refused:
+    return Refused(f"can't read {escape(path)}", "fix the file: it says where the index is")
 
 
 def _read(path: str, data: bytes) -> Pypirc | None:
     """Read what is in the file; None if it can't be read."""
     import configparser
+    import contextlib
     import io
 
     parser = configparser.RawConfigParser()

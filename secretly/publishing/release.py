@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
 
 from ..asking import upload_wording
 from ..config.model import Entry
@@ -17,6 +16,10 @@ from .archives import Distribution, normalize_project
 from .consent import WIDTH, Consent
 from .destination import Destination, made_by
 from .tool import Packages
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 #: How long the tool's token is good, in seconds: for files that exist, and if the tool builds
 #: first.

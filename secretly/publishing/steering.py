@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from ..asking import upload_wording
 from ..config.values import steers
 from ..errors import Refused
 from ..text import escape
 from .tool import Launched, Network, Pin
 from .tool_call import ToolCall
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 #: The variables of what the tools depend on: the C library, TLS, HTTP clients, Python, the finders
 #: of programs and files, the programs that they start, CI's identities. Two underscores begin what

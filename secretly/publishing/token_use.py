@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
 
 from ..config.model import Entry
 from ..errors import BadToken, Refused
 from ..redacted import Secret
 from ..text import escape, format_time, shell_quote
 from . import pypi_token
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["SKEW", "check_scope", "read_scope", "refuse_expired"]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ..errors import Refused
 from ..record import Record
 from .archives import Distribution
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Literal
 
 #: The endings that most versions of twine have taken.

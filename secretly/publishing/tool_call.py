@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
-from collections.abc import Mapping, Sequence
 
 from .. import safefiles
 from ..config.command_line import Invocation, Words
 from ..config.model import Command
 from ..errors import Refused
+from ..record import computed
 from ..text import escape
 from .archives import Readings
 from .destination import Destination
@@ -19,6 +17,7 @@ from .tool import Artifacts, Network, Packages, Pin
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -206,7 +205,7 @@ class ToolCall:
 
     # -- what they look at -----------------------------------------------------------
 
-    @functools.cached_property
+    @computed
     def words(self) -> Words:
         """The arguments, as the tool's own parser reads them.
 
@@ -214,7 +213,7 @@ class ToolCall:
         """
         return self.read()
 
-    @functools.cached_property
+    @computed
     def destination(self) -> Destination:
         """Where the bare tool would upload to, and as whom.
 
@@ -222,7 +221,7 @@ class ToolCall:
         """
         return self.find_destination()
 
-    @functools.cached_property
+    @computed
     def pypirc(self) -> Pypirc:
         """The ``.pypirc`` that the tool reads.
 
@@ -256,7 +255,7 @@ class ToolCall:
         named = self.value(self.folder_options)
         return os.path.join(here, named) if named else here
 
-    @functools.cached_property
+    @computed
     def start_folder(self) -> Path:
         """The folder in which the tool starts: the working folder, or the one that is named.
 
@@ -266,12 +265,12 @@ class ToolCall:
 
         return Path(self.start_path)
 
-    @functools.cached_property
+    @computed
     def named_folder(self) -> Path:
         """The folder in which the tool looks for its project."""
         return self.start_folder / (self.value(self.project_options) or "")
 
-    @functools.cached_property
+    @computed
     def project_folder(self) -> Path:
         """The project's folder: the nearest with a ``pyproject.toml``, if there is one."""
         folder = self.named_folder
@@ -293,13 +292,15 @@ def read_toml(path: Path) -> dict[str, Any]:
 
     :raises Refused: if the file can't be read.
     """
-    # Raised outside: a traceback may show locals, and the parser's hold the file's text.
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            import tomllib  # twine reads none
+    try:
+        import tomllib  # twine reads none
 
-            return tomllib.loads(safefiles.read_file(path).decode("utf-8"))
+        return tomllib.loads(safefiles.read_file(path).decode("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
         return {}
+    except (OSError, ValueError, RecursionError):
+        pass
+    # Raised outside: a traceback may show locals, and the parser's hold the file's text.
     raise Refused(
         f"can't read {escape(os.fspath(path))}",
         "fix the file: it may name the index or the project",

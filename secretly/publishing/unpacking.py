@@ -9,13 +9,13 @@ extended header of any size, and takes much longer for many small members.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
 
 from ..record import Record
 from .metadata import BadArchive
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import IO
 
 __all__ = ["MEMBERS", "Member", "TarReader", "is_tar_header", "unpack"]

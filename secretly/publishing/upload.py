@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Collection, Mapping, Sequence
-
 from ..config.command_line import Invocation
 from ..config.model import Command
 from ..errors import Refused
+from ..record import computed
 from ..redacted import Environ
 from ..text import escape, format_command
 from . import pins
@@ -21,6 +19,10 @@ from .steering import check_launched, check_pin, check_variables, matches, steer
 from .tool import Launched, Pin
 from .tool_call import ToolCall
 from .tools import tool_for
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
 
 __all__ = ["Upload", "changed", "upload_of"]
 
@@ -42,7 +44,7 @@ class Upload:
         self._launched = launched
         self._environ = environ
 
-    @functools.cached_property
+    @computed
     def destination(self) -> Destination:
         """The index.
 
@@ -53,7 +55,7 @@ class Upload:
         check_variables(self._call)
         return self._call.destination
 
-    @functools.cached_property
+    @computed
     def pin(self) -> Pin:
         """How the destination is forced on the tool.
 
@@ -192,7 +194,7 @@ class Upload:
         """
         return self.destination.secret
 
-    @functools.cached_property
+    @computed
     def release(self) -> Release:
         """What would be uploaded.
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 
 from ..config import places
 from ..errors import Refused
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def config_file(application: str, environ: Mapping[str, str]) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Iterator
 
 from ..record import Record
 from .metadata import MOST, BadArchive
@@ -18,6 +17,7 @@ from .unpacking import MEMBERS, is_tar_header
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import IO
 
 __all__ = ["ZipMember", "read_member", "zip_members"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
 from ...asking import upload_wording
 from ..steering import proxy_host
 from ..tool import Network
 from .settings import Settings
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 
 def connection(settings: Settings, url: str, environ: Mapping[str, str]) -> Network:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-
 from ...config.command_line import Words
 from ...record import Record
 from ..options import (
@@ -15,6 +13,10 @@ from ..options import (
     with_value,
     without_value,
 )
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 
 class _Part(Record):

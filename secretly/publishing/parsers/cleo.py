@@ -5,10 +5,12 @@ poetry 2.1 and later have argparse read the options of every command first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ...config.command_line import Words
 from ..options import Option, Options, misread, unknown_option, without_value
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def read(tool: str, arguments: Sequence[str], common: Options, own: Options) -> Words:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ...config.command_line import Words
 from ..options import Option, Options, unknown_option, with_value, without_value
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def read(tool: str, arguments: Sequence[str], before: Options, after: Options) -> Words:

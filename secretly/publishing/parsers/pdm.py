@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ...config.command_line import Words
 from ...errors import Refused
 from ...text import escape
 from ..options import Options, invalid, misread
 from . import argparse
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _BEFORE = Options(
     "-h/--help -V/--version -c/--config= -v/--verbose -q/--quiet --no-cache -I/--ignore-python "

@@ -6,8 +6,6 @@ and a row to ``config/known_commands.py``.
 
 from __future__ import annotations
 
-import importlib
-
 TYPE_CHECKING = False  # what follows loads typing, and most commands don't publish
 if TYPE_CHECKING:
     from ..tool_call import ToolCall
@@ -35,7 +33,8 @@ def tool_for(name: str) -> type[ToolCall] | None:
         return None
     module = f"{__name__}.{name}"
     try:
-        found: type[ToolCall] = importlib.import_module(module).TOOL
+        # importlib's import_module loads more than most tools.
+        found: type[ToolCall] = __import__(module, fromlist=("TOOL",)).TOOL
     except ModuleNotFoundError as error:
         if error.name != module:
             raise

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Mapping
 
 from ...asking import upload_wording
 from ...config import places
 from ...config.command_line import Words
 from ...errors import Refused
-from ...record import Record
+from ...record import Record, computed
 from ...text import escape
 from .. import pins
 from ..addresses import read_address, secret_named
@@ -20,6 +18,10 @@ from ..parsers import argparse
 from ..pypirc import Pypirc, read_pypirc
 from ..tool import Artifacts, Network, Pin
 from ..tool_call import ToolCall
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: The indexes whose URL twine has built in, and their secrets.
 _NAMES = {"pypi": "PyPI", "testpypi": "TestPyPI"}
@@ -92,7 +94,7 @@ class Twine(ToolCall):
         given = username if self.given_by() else None
         return found._replace(username=given or "__token__")
 
-    @functools.cached_property
+    @computed
     def _index(self) -> _Index:
         """The index of this call.
 
