@@ -166,7 +166,9 @@ class Candidates:
         named, first = shown.named, self._anywhere
         for found in self._found:
             first = first and found is not shown
-            if self._could_be_chosen(found, shown, first) and not named.same(found.named):
+            if found is shown or not self._could_be_chosen(found, shown, first):
+                continue
+            if not named.same(found.named):
                 raise BadArchive(
                     f"its {shown.name} and its {found.name} differ, and programs disagree about "
                     "which one counts"

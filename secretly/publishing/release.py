@@ -7,7 +7,7 @@ import os
 from ..asking import upload_wording
 from ..config.model import Entry
 from ..errors import Refused
-from ..record import Record
+from ..record import Record, computed
 from ..redacted import Secret
 from ..safefiles import hashing
 from ..text import escape, format_command, format_size, format_time, shell_quote, shorten
@@ -75,7 +75,7 @@ class Release(Record):
     unverified: str = ""
     packages: Packages | None = None
 
-    @property
+    @computed
     def projects(self) -> list[str] | None:
         """The normalized names of the projects; None if one is not known."""
         names = [self.project]
@@ -85,7 +85,7 @@ class Release(Record):
             names = [file.project for file in self.files if not file.accompanies]
         return sorted(set(map(normalize_project, names))) if all(names) else None
 
-    @property
+    @computed
     def releases(self) -> list[tuple[str, str]]:
         """Each project and version of the files, or each package."""
         if self.packages is not None:
