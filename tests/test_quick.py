@@ -153,6 +153,26 @@ def test_a_prompt_loads_nothing_slow_before_its_question(tmp_path: Path) -> None
     wait_until(lambda: "GETPIN" in asked.read_text())
 
 
+@pytest.mark.process
+def test_to_look_at_an_upload_takes_few_modules_of_python() -> None:
+    """Nor does a receipt that is read, or what a token says of itself."""
+    code = f"""
+import sys
+sys.path.append({str(ROOT)!r})
+from secretly.publishing import release, upload
+from secretly.publishing.tools import tool_for
+from secretly.running import last_use
+from secretly.text import from_json
+assert tool_for("twine") and from_json("[1]") == [1]
+slow = "calendar collections contextlib datetime functools importlib json typing".split()
+print([name for name in slow if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=30
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
 #: A pinentry whose user thinks for a while, longer than secretly waits without an event loop.
 SLOW_PINENTRY = """\
 #!/bin/sh
