@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from ..errors import Refused
-from . import archives
-from .collecting import collect
+from . import archives, together
+from .collecting import Collected, collect
 from .destination import Destination
 from .release import LIFETIME, LIFETIME_BUILDING, LONGEST, SLOWEST, Release
 from .steering import network_of
@@ -69,16 +69,17 @@ def _with_files(release: Release, call: ToolCall, folder: str) -> Release:
     artifacts = call.artifacts
     named = _named(call, folder) if artifacts.newest_only else ()
     collected = collect(call, folder, *named)
-    files = tuple(
-        archives.read_distribution(
+
+    def read(file: Collected) -> archives.Distribution:
+        return archives.read_distribution(
             file.path,
             folder,
             anywhere=file.path.endswith(artifacts.anywhere),
             accompanies=file.accompanies,
             readings=call.readings,
         )
-        for file in collected
-    )
+
+    files = together.read_all(collected, read)
     attests = any(file.is_attestation for file in collected)
     return release._replace(files=files, attestations=artifacts.leaving_out if attests else "")
 
