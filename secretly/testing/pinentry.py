@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import contextlib
 import json
@@ -13,10 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+# It starts often, so it loads only modules that load no others: not signal, which loads enum.
 _PROGRAM = r"""
-import base64, fcntl, json, os, signal, sys, time
+import _signal as signal, binascii, fcntl, os, sys, time
 
-script = json.loads(SCRIPT)
+script = SCRIPT
 folder = FOLDER
 said = {}
 
@@ -41,9 +43,9 @@ def act(action, verb):
         else:
             write(b"OK\n" if value else b"ERR 83886194 Not confirmed <Pinentry>\n")
     elif kind == "raw":
-        write(base64.b64decode(value))
+        write(binascii.a2b_base64(value))
     elif kind == "drip":
-        for byte in base64.b64decode(value):
+        for byte in binascii.a2b_base64(value):
             write(bytes([byte]))
             time.sleep(0.005)
     elif kind == "wait":
@@ -62,7 +64,7 @@ def act(action, verb):
         os._exit(value)
 
 def answer(verb, default):
-    for action in script["on"].get(verb, [["raw", base64.b64encode(default).decode()]]):
+    for action in script["on"].get(verb, [["raw", binascii.b2a_base64(default)]]):
         act(action, verb)
 
 signal.signal(signal.SIGINT, lambda *_: os._exit(1))
@@ -78,7 +80,7 @@ while True:
         file.write(line)
     if verb in ("GETPIN", "CONFIRM", "MESSAGE"):
         with open(folder + "/prompts", "a") as file:
-            file.write(json.dumps(said) + "\n")
+            file.write(ascii(said) + "\n")
         number = turn()
         answers = script["answers"]
         actions = answers[number] if number < len(answers) else script["otherwise"]
@@ -140,7 +142,8 @@ class FakePinentry:
             "on": {verb: _encoded(actions) for verb, actions in (on or {}).items()},
             "flavor": flavor,
         }
-        program = _PROGRAM.replace("SCRIPT", repr(json.dumps(script)))
+        plain = json.loads(json.dumps(script))  # numbers in place of a signal's names
+        program = _PROGRAM.replace("SCRIPT", repr(plain))
         program = program.replace("FOLDER", repr(str(self._folder)))
         _executable(self.path, f"#!{sys.executable} -IS\n{program}")
 
@@ -161,7 +164,7 @@ class FakePinentry:
         """The texts of each prompt, by command, as this pinentry received them."""
         with contextlib.suppress(FileNotFoundError):
             text = (self._folder / "prompts").read_text("utf-8")
-            return [json.loads(line) for line in text.splitlines()]
+            return [ast.literal_eval(line) for line in text.splitlines()]
         return []
 
     @property
