@@ -246,10 +246,11 @@ def ended(process: subprocess.Popen[Any]) -> Iterator[None]:
 # The session leader: gives the session its terminal, starts the command, reports how the command
 # ended, and waits to be killed. If the leader ended earlier, the kernel would hang up the terminal
 # and end the processes there, so a test couldn't find the processes that the command left running.
+# It starts often, so it loads only modules that load no others: not signal, which loads enum.
 _LEADER = """
-import fcntl, json, os, signal, subprocess, sys, termios
+import _signal as signal, fcntl, os, sys, termios
 channel, background = int(sys.argv[1]), sys.argv[2] == "1"
-said = os.fdopen(channel, "w", buffering=1)
+os.set_inheritable(channel, False)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 for number in (signal.SIGINT, signal.SIGTSTP, signal.SIGQUIT):
     signal.signal(number, lambda *_: None)
@@ -257,15 +258,18 @@ def hung_up(*_):
     signal.signal(signal.SIGHUP, lambda *_: None)
     os.killpg(0, signal.SIGHUP)
 signal.signal(signal.SIGHUP, hung_up)
-child = subprocess.Popen(sys.argv[3:], process_group=0 if background else None)
-print(json.dumps({"pid": child.pid}), file=said)
+def report(event, number):
+    os.write(channel, f'{{"{event}": {number}}}\\n'.encode())
+group = {"setpgroup": 0} if background else {}
+ignored = [signal.SIGPIPE, signal.SIGXFSZ]  # by Python
+pid = os.posix_spawnp(sys.argv[3], sys.argv[3:], os.environ, setsigdef=ignored, **group)
+report("pid", pid)
 while True:
-    _, status = os.waitpid(child.pid, os.WUNTRACED)
-    if os.WIFSTOPPED(status):
-        print(json.dumps({"stopped": os.WSTOPSIG(status)}), file=said)
-        continue
-    print(json.dumps({"ended": os.waitstatus_to_exitcode(status)}), file=said)
-    break
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    if not os.WIFSTOPPED(status):
+        break
+    report("stopped", os.WSTOPSIG(status))
+report("ended", os.waitstatus_to_exitcode(status))
 while True:
     signal.pause()
 """
@@ -444,7 +448,8 @@ def _listed(folder: str) -> list[str]:
 def _facts(pid: int) -> list[str]:
     """Return the fields of /proc/PID/stat after the name: state, parent, group, session…"""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # of many processes, often
+            return file.read().rpartition(b")")[2].decode().split()
     except OSError:
         return []
 

@@ -51,9 +51,11 @@ def wait_until(true: Callable[[], Any], seconds: float = DEADLINE, what: str = "
 
 def stat_of(pid: int) -> list[str]:
     """Return the fields of ``/proc/PID/stat`` from the state on, or [] without the process."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-    return []
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # of many processes, often
+            return file.read().rpartition(b")")[2].decode().split()
+    except OSError:
+        return []
 
 
 def running(pid: int) -> bool:
