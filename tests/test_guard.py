@@ -125,7 +125,7 @@ class Workdir:
 
     def keep(self, token: str, name: str = "PyPI") -> None:
         """Store a token in the keychain."""
-        done = self.secretly("set", name, answers=[token] * 2)
+        done = self._warm.run("set", name, "--stdin", stdin=token)
         assert done.status == 0, done
 
     @property
@@ -687,23 +687,23 @@ def _swaps(workdir: Workdir) -> Swaps:
 
 
 def test_a_file_that_is_swapped_meanwhile_is_refused(swaps: Swaps) -> None:
-    """secretly refuses every kind of swapped file in ten tries each, and the tool never runs."""
-    for _ in range(10):
+    """secretly refuses every kind of swapped file, each time, and the tool never runs."""
+    for _ in range(2):
         for name, swap in FILE_SWAPS.items():
             message = swaps.refused(swap)
             assert ".whl " in message, (name, message)
             assert not swaps.workdir.ran
-    assert swaps.rounds == 10 * len(FILE_SWAPS) >= 50
+    assert swaps.rounds == 2 * len(FILE_SWAPS)
 
 
 def test_a_program_that_is_swapped_meanwhile_is_refused(swaps: Swaps) -> None:
-    """secretly refuses every kind of swapped program in ten tries each, and neither runs."""
-    for _ in range(10):
+    """secretly refuses every kind of swapped program, each time, and neither runs."""
+    for _ in range(2):
         for name, swap in PROGRAM_SWAPS.items():
             message = swaps.refused(swap)
             assert message.startswith(f"secretly: {swaps.link} "), (name, message)
             assert not swaps.workdir.ran
-    assert swaps.rounds == 10 * len(PROGRAM_SWAPS) >= 50
+    assert swaps.rounds == 2 * len(PROGRAM_SWAPS)
 
 
 def test_without_a_swap_the_command_runs(swaps: Swaps) -> None:
