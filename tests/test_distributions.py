@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from tokens import wheel
 
 from secretly.errors import Refused
+from secretly.publishing import unpacking
 from secretly.publishing.archives import (
     Distribution,
     is_project_name,
@@ -494,12 +495,14 @@ def swollen(path: Path, size: int) -> Path:
 
 @pytest.mark.parametrize(("more", "good"), [(0, True), (1, False)])
 def test_a_source_distribution_that_swells_is_refused(
-    tmp_path: Path, more: int, good: bool
+    tmp_path: Path, more: int, good: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file of a megabyte may unpack to terabytes: 1 GiB is plenty."""
+    """A file of a megabyte may unpack to terabytes: 1 GiB is plenty, and 64 MiB here."""
+    assert unpacking.UNPACKED == 1 << 30
+    monkeypatch.setattr(unpacking, "UNPACKED", 1 << 26)
     # Two headers, the metadata's block, and two blocks that end the archive.
-    path = swollen(tmp_path / "a-1.tar.gz", (1 << 30) - 5 * 512 + more)
-    assert path.stat().st_size < 3 << 20
+    path = swollen(tmp_path / "a-1.tar.gz", (1 << 26) - 5 * 512 + more)
+    assert path.stat().st_size < 1 << 18
     if good:
         assert identity(path) == ("demo", "1.0")
     else:
