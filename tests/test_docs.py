@@ -870,24 +870,32 @@ def test_the_example_of_a_command_runs() -> None:
 
 @pytest.mark.outside
 @pytest.mark.process
-def test_the_examples_of_tests_pass() -> None:
+def test_the_examples_of_tests_pass(tmp_path: Path) -> None:
     """The tests that the guide shows pass, run as the reader would run them."""
-    paths = [str(DOCS / "examples" / f"test_{name}.py") for name in ("greeting", "with_fixtures")]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
+    said = tested(tmp_path, "greeting", "with_fixtures")
+    assert re.search(r"^13 passed", said, re.MULTILINE)
+
+
+def tested(folder: Path, *names: str) -> str:
+    """Run the examples' tests, and return what pytest says. They pass.
+
+    :param folder: for temporary files: in its own folder, pytest would also wait until those of
+        other runs are deleted.
+    """
+    paths = [str(DOCS / "examples" / f"test_{name}.py") for name in names]
+    options = ["-q", "-p", "no:cacheprovider", f"--basetemp={folder / 'pytest'}"]
+    command = [sys.executable, "-m", "pytest", *options, *paths]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * 2)
     assert done.returncode == 0, done.stdout
-    assert re.search(r"^13 passed", done.stdout, re.MULTILINE)
+    return done.stdout
 
 
 @pytest.mark.outside
 @pytest.mark.process
-def test_the_example_of_a_source_passes_its_tests() -> None:
+def test_the_example_of_a_source_passes_its_tests(tmp_path: Path) -> None:
     """The contract suite, as the reader would run it."""
-    path = DOCS / "examples" / "test_secretly_ourpass.py"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * 2)
-    assert done.returncode == 0, done.stdout
-    assert re.search(r"^1\d passed", done.stdout, re.MULTILINE)
+    said = tested(tmp_path, "secretly_ourpass")
+    assert re.search(r"^1\d passed", said, re.MULTILINE)
 
 
 OURPASS = """#!/bin/sh
