@@ -169,7 +169,7 @@ def failure(home: Home, manager: Manager, script: str, *options: str) -> Secretl
         environ = {"PATH": ":".join(folders), **fake.environ}
         done = home.run(*words, environ=environ)
         assert "--no-input" not in options or fake.lines == []
-        person = None if "--no-input" in options else 5.0 if "5s" in options else 60.0
+        person = None if "--no-input" in options else 2.0 if "2s" in options else 60.0
         run = Run(Environ({**home.environ, **environ}), person)
         with pytest.raises(SecretlyError) as caught:
             asyncio.run(Items(run).get(parse(f"{manager.scheme}://{path}")))
@@ -258,9 +258,9 @@ def test_a_missing_program_is_named(home: Home, manager: Manager) -> None:
 @pytest.mark.parametrize("manager", (LPASS, KEEPASSXC), ids=names)
 def test_a_manager_that_hangs_is_ended(home: Home, manager: Manager) -> None:
     """The program is ended at the deadline, with the processes that it has started."""
-    error = failure(home, manager, "(sleep 61; :); :", "--prompt-timeout", "5s")
+    error = failure(home, manager, "(sleep 61; :); :", "--prompt-timeout", "2s")
     assert isinstance(error, Unreachable)
-    assert "5 s" in str(error)
+    assert "2 s" in str(error)
     assert manager.program in error.hint
 
 
