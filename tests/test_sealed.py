@@ -40,8 +40,8 @@ ME = getpass.getuser()
 P = sealed.PASSPHRASE
 
 
-@pytest.fixture(name="home")
-def _home() -> Iterator[Home]:
+@pytest.fixture(name="filled", scope="module")
+def _filled() -> Iterator[Home]:
     """A home with an identity, and a keychain in a file: two sealed secrets, and a plain one."""
     with quick() as found:
         found.keep_in_a_file()
@@ -49,6 +49,15 @@ def _home() -> Iterator[Home]:
         for name, options in (("One", ["--sealed"]), ("Two", ["--sealed"]), ("Plain", [])):
             done = found.run("set", name, "--stdin", *options, stdin=f"canary-{name}")
             assert done.status == 0, done
+        yield found
+
+
+@pytest.fixture(name="home")
+def _home(filled: Home) -> Iterator[Home]:
+    """A home of its own for each test, with the same in it."""
+    with quick() as found:
+        found.keep_in_a_file()
+        shutil.copytree(filled.folder, found.folder, dirs_exist_ok=True)
         yield found
 
 
