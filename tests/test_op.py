@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import os
@@ -46,12 +47,13 @@ _OWN = os.urandom(4).hex()
 MASTER = f"canary-master pass é {_OWN}"
 TOKEN = f"canary-session-token-{_OWN}"
 
-# Behaves as op does, with op's own messages, and logs each call.
+# Behaves as op does, with op's own messages, and logs each call. It starts often, and json takes
+# longer to load than Python, so it gets its answers ready made.
 _OP = r"""
-import json, os, sys, termios, time
+import os, sys, time
 
 here = os.path.dirname(os.path.abspath(__file__))
-facts = json.load(open(here + "/op.json"))
+facts = eval(open(here + "/op.facts").read())
 words, first = sys.argv[1:], facts["version"].startswith("1.")
 started = time.monotonic()
 
@@ -59,7 +61,7 @@ def log(**more):
     held = [name for name, value in os.environ.items() if "canary" in value]
     entry = {"argv": sys.argv[1:], "held": held, "start": started, "end": time.monotonic(), **more}
     with open(here + "/op.calls", "a") as file:
-        file.write(json.dumps(entry) + "\n")
+        file.write(ascii(entry) + "\n")
 
 def fail(text, status=1):
     log()
@@ -78,6 +80,7 @@ def option(name):
     return None
 
 def ask(prompt):
+    import termios
     terminal = os.open("/dev/tty", os.O_RDWR)
     assert os.isatty(0)
     before = termios.tcgetattr(terminal)
@@ -120,33 +123,6 @@ def find(name, vault):
         fail(f'More than one item matches "{name}". Try again and specify the item by its ID')
     return found[0]
 
-def form_2(item):
-    fields = []
-    for field in item["fields"]:
-        field = {"type": "STRING", **field}
-        if field.get("section"):
-            field["section"] = {"id": field["section"], "label": field["section"]}
-        fields.append(field)
-    return {"id": item["id"], "title": item["title"], "version": 1, "category": item["category"],
-            "vault": {"id": "v", "name": item["vault"]}, "fields": fields, "urls": []}
-
-def form_1(item):
-    plain = [f for f in item["fields"] if not f.get("section")]
-    titles = list(dict.fromkeys(f["section"] for f in item["fields"] if f.get("section")))
-    details = {"sections": [
-        {"name": f"Section_{title}", "title": title, "fields": [
-            {"k": "string", "n": f["id"], "t": f["label"], "v": f.get("value", "")}
-            for f in item["fields"] if f.get("section") == title]} for title in titles]}
-    if item["category"] == "PASSWORD":
-        details["password"] = plain[0]["value"]
-    else:
-        details["fields"] = [
-            {"designation": f.get("purpose", "").lower(), "name": f["id"], "type": "P",
-             "value": f.get("value", "")} for f in plain]
-    kind = "006" if item["category"] == "DOCUMENT" else "001"
-    return {"uuid": item["id"], "templateUuid": kind, "vaultUuid": "v",
-            "overview": {"title": item["title"]}, "details": details}
-
 def read(reference):
     path, _, query = reference.removeprefix("op://").partition("?")
     vault, name, *section, wanted = path.split("/")
@@ -170,7 +146,7 @@ time.sleep(facts["sleep"])
 if words[0] == "signin":
     sign_in()
 if not first and words == ["account", "list", "--format", "json"]:
-    give(json.dumps(facts["accounts"], indent=2) + "\n")
+    give(facts["listed"])
 if not signed_in():
     fail("You are not currently signed in. Please run `op signin --help` for instructions")
 if facts["fault"]:
@@ -178,9 +154,9 @@ if facts["fault"]:
     fail(facts["fault"], 6)
 vault = option("--vault")
 if first and words[:2] == ["get", "item"] and len(words) == 3:
-    give(json.dumps(form_1(find(words[2], vault))))
+    give(find(words[2], vault)["form"])
 if not first and words[:2] == ["item", "get"] and option("--format") == "json" and len(words) == 3:
-    give(json.dumps(form_2(find(words[2], vault)), indent=2) + "\n")
+    give(find(words[2], vault)["form"])
 if words[:2] == (["get", "document"] if first else ["document", "get"]) and len(words) == 3:
     give(find(words[2], vault)["text"])
 if not first and words[0] == "read":
@@ -270,6 +246,65 @@ ITEMS = [
 ]
 
 
+def form_2(item: Any) -> Any:
+    """What version 2 shows of an item."""
+    fields = []
+    for field in item["fields"]:
+        field = {"type": "STRING", **field}
+        if field.get("section"):
+            field["section"] = {"id": field["section"], "label": field["section"]}
+        fields.append(field)
+    return {
+        "id": item["id"],
+        "title": item["title"],
+        "version": 1,
+        "category": item["category"],
+        "vault": {"id": "v", "name": item["vault"]},
+        "fields": fields,
+        "urls": [],
+    }
+
+
+def form_1(item: Any) -> Any:
+    """What version 1 shows of an item."""
+    plain = [f for f in item["fields"] if not f.get("section")]
+    titles = list(dict.fromkeys(f["section"] for f in item["fields"] if f.get("section")))
+    details = {
+        "sections": [
+            {
+                "name": f"Section_{title}",
+                "title": title,
+                "fields": [
+                    {"k": "string", "n": f["id"], "t": f["label"], "v": f.get("value", "")}
+                    for f in item["fields"]
+                    if f.get("section") == title
+                ],
+            }
+            for title in titles
+        ]
+    }
+    if item["category"] == "PASSWORD":
+        details["password"] = plain[0]["value"]
+    else:
+        details["fields"] = [
+            {
+                "designation": f.get("purpose", "").lower(),
+                "name": f["id"],
+                "type": "P",
+                "value": f.get("value", ""),
+            }
+            for f in plain
+        ]
+    kind = "006" if item["category"] == "DOCUMENT" else "001"
+    return {
+        "uuid": item["id"],
+        "templateUuid": kind,
+        "vaultUuid": "v",
+        "overview": {"title": item["title"]},
+        "details": details,
+    }
+
+
 class OnePassword:
     """A home with a script in the place of ``op``, which logs its calls.
 
@@ -303,13 +338,17 @@ class OnePassword:
     def change(self, **facts: Any) -> None:
         """Make op behave differently."""
         self._facts |= facts
-        (self.home.programs / "op.json").write_text(json.dumps(self._facts))
+        shown = {**self._facts, "listed": json.dumps(self._facts["accounts"], indent=2) + "\n"}
+        form = {1: form_1, 2: form_2}[self.version]
+        shown["items"] = [{**one, "form": json.dumps(form(one))} for one in self._facts["items"]]
+        (self.home.programs / "op.facts").write_text(ascii(shown))
 
     @property
     def log(self) -> list[Any]:
         """Its calls so far: arguments, variables that held a secret, start and end."""
         path = self.home.programs / "op.calls"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [ast.literal_eval(line) for line in lines]
 
     @property
     def calls(self) -> list[str]:
@@ -815,8 +854,8 @@ def test_only_op_gets_the_token(closed: OnePassword) -> None:
     assert {(part, name) for _, part, name in tokens.seen} <= {("environ", "op")}
     assert masters.seen == set()
     assert TOKEN not in str([call["argv"] for call in closed.log])
-    assert [path.name for path in files_with(TOKEN, home.folder)] == ["op.json"]
-    assert [path.name for path in files_with(MASTER, home.folder)] == []  # escaped in op.json
+    assert [path.name for path in files_with(TOKEN, home.folder)] == ["op.facts"]
+    assert [path.name for path in files_with(MASTER, home.folder)] == []  # escaped in op.facts
 
 
 def test_no_later_program_gets_the_token(closed: OnePassword) -> None:
@@ -1028,12 +1067,12 @@ def test_the_desktop_app_and_a_command_ask_in_turn(home: Home) -> None:
 
 #: Takes a moment, as one who is asked does, and logs that as op does.
 _ASKS = """
-import json, os, sys, time
+import os, sys, time
 started = time.monotonic()
 time.sleep(0.3)
 entry = {"argv": sys.argv, "start": started, "end": time.monotonic()}
 with open(os.path.dirname(os.path.abspath(__file__)) + "/op.calls", "a") as file:
-    file.write(json.dumps(entry) + "\\n")
+    file.write(ascii(entry) + "\\n")
 print("canary-2")
 """
 
