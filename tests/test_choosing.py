@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,41 +81,95 @@ WHERE = """
 import asyncio, json, os, sys
 from secretly.asking.choosing import choose
 from secretly.errors import SecretlyError
-skipped = []
-try:
-    way = asyncio.run(choose(os.environ, None, skipped))
-    found = [way.kind, way.program and str(way.program), way.graphical, way.why, skipped]
-except SecretlyError as error:
-    found = [type(error).__name__, str(error), error.hint, "", skipped]
-with open(sys.argv[1], "w") as file:
-    json.dump(found, file)
+
+def find():
+    skipped = []
+    try:
+        way = asyncio.run(choose(os.environ, None, skipped))
+        return [way.kind, way.program and str(way.program), way.graphical, way.why, skipped]
+    except SecretlyError as error:
+        return [type(error).__name__, str(error), error.hint, "", skipped]
+
+with open(sys.argv[1]) as asked, open(sys.argv[2], "w") as found:
+    for line in asked:
+        os.environ.clear()
+        os.environ.update(json.loads(line))
+        print(json.dumps(find()), file=found, flush=True)
 """
 
 
-def on_a_terminal(home: Home, shell: str = "", **environ: str) -> tuple[Any, ...]:
-    """Find the way of asking in a process that has a terminal."""
-    result = home.folder / "found"
-    argv = [sys.executable, "-c", WHERE, str(result)]
-    if shell:
-        argv = ["/bin/sh", "-c", shell, "sh", *argv]
-    with Pty(argv, {**home.environ, **environ}) as screen:
-        assert screen.wait() == 0, screen.shown
-    return tuple(json.loads(result.read_text()))
+class Finder:
+    """A process that finds the way of asking, with each environment that it is asked for.
+
+    :param before: what it runs before it loads secretly.
+    :param shell: a shell command that starts it as ``"$@"``.
+    """
+
+    def __init__(self, folder: Path, before: str = "", shell: str = "") -> None:
+        self._folder = folder
+        self._pipes = [folder / "asked", folder / "found"]
+        argv = [sys.executable, "-c", before + WHERE, *map(str, self._pipes)]
+        self.argv = ["/bin/sh", "-c", shell, "sh", *argv] if shell else argv
+        self.environ = {"PATH": os.defpath, "HOME": str(folder), **COVERAGE}
+        for pipe in self._pipes:
+            os.mkfifo(pipe)
+
+    def open(self) -> None:
+        """Open the pipes, in the process's order: each opening waits for the other end."""
+        self._asked, self._found = self._pipes[0].open("w"), self._pipes[1].open()
+
+    def close(self) -> None:
+        """Have the process end."""
+        for file in (self._asked, self._found):
+            file.close()
+
+    def find(self, environ: dict[str, str]) -> tuple[Any, ...]:
+        """Find it with this environment."""
+        print(json.dumps(environ), file=self._asked, flush=True)
+        assert select.select([self._found], [], [], DEADLINE)[0]
+        return tuple(json.loads(self._found.readline()))
 
 
-def without_a_terminal(home: Home, before: str = "", **environ: str) -> tuple[Any, ...]:
-    """Find the way of asking in a process that has none."""
-    result = home.folder / "found"
-    subprocess.run(
-        [sys.executable, "-c", before + WHERE, str(result)],
-        env={**home.environ, **environ},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        start_new_session=True,
-        timeout=DEADLINE,
-        check=True,
-    )
-    return tuple(json.loads(result.read_text()))
+@contextlib.contextmanager
+def finder_on_a_terminal(shell: str = "") -> Iterator[Finder]:
+    """A process that has a terminal, and asks for it with *shell*."""
+    with tempfile.TemporaryDirectory() as folder:
+        finder = Finder(Path(folder), shell=shell)
+        with Pty(finder.argv, finder.environ) as screen:
+            finder.open()
+            yield finder
+            finder.close()
+            assert screen.wait() == 0, screen.shown
+
+
+@contextlib.contextmanager
+def finder_without_a_terminal(before: str = "") -> Iterator[Finder]:
+    """A process that has none."""
+    with tempfile.TemporaryDirectory() as folder:
+        finder = Finder(Path(folder), before)
+        with subprocess.Popen(
+            finder.argv, env=finder.environ, stdin=subprocess.DEVNULL, start_new_session=True
+        ) as process:
+            finder.open()
+            try:
+                yield finder
+            finally:
+                finder.close()
+                assert process.wait(DEADLINE) == 0
+
+
+@pytest.fixture(name="terminal", scope="module")
+def _terminal() -> Iterator[Finder]:
+    """A process on a terminal, for all the tests."""
+    with finder_on_a_terminal() as found:
+        yield found
+
+
+@pytest.fixture(name="nowhere", scope="module")
+def _nowhere() -> Iterator[Finder]:
+    """A process without a terminal, for all the tests."""
+    with finder_without_a_terminal() as found:
+        yield found
 
 
 # -- what the user named ---------------------------------------------------------
@@ -352,27 +409,27 @@ def test_a_pinentry_gets_the_bus_that_the_keychain_uses(
 
 
 @pytest.mark.process
-def test_without_a_screen_the_terminal_is_asked_on(home: Home) -> None:
+def test_without_a_screen_the_terminal_is_asked_on(home: Home, terminal: Finder) -> None:
     """Without a screen: curses, else tty, else any program called pinentry, else the terminal."""
     for name in (*ALL, "pinentry"):
         home.program(name)
     for name in ("pinentry-curses", "pinentry-tty", "pinentry"):
-        kind, program, graphical, why, _ = on_a_terminal(home)
+        kind, program, graphical, why, _ = terminal.find(home.environ)
         assert (kind, program, graphical) == ("pinentry", str(home.bin / name), False)
         assert why == "a terminal"
         (home.bin / name).unlink()
-    kind, program, graphical, why, _ = on_a_terminal(home)
+    kind, program, graphical, why, _ = terminal.find(home.environ)
     assert (kind, program, graphical) == ("terminal", None, False)
     assert "no pinentry" in why
 
 
 @pytest.mark.process
-def test_a_simple_terminal_is_asked_on_with_tty(home: Home) -> None:
+def test_a_simple_terminal_is_asked_on_with_tty(home: Home, terminal: Finder) -> None:
     """Curses must know the terminal: if TERM is dumb or missing, tty is used."""
     home.program("pinentry-curses")
     home.program("pinentry-tty")
     for term in ("dumb", "", "unknown"):
-        _, program, _, _, skipped = on_a_terminal(home, TERM=term)
+        _, program, _, _, skipped = terminal.find({**home.environ, "TERM": term})
         assert program == str(home.bin / "pinentry-tty")
         assert "pinentry-curses" in skipped[0] and "TERM" in skipped[0]
 
@@ -390,7 +447,7 @@ def test_a_simple_terminal_is_asked_on_with_tty(home: Home) -> None:
 )
 @pytest.mark.parametrize("name", ["pinentry-gnome3", "pinentry-qt", "pinentry-gtk-2"])
 def test_no_dialog_is_drawn_on_a_simple_terminal(
-    name: str, variables: dict[str, str], home: Home
+    name: str, variables: dict[str, str], home: Home, terminal: Finder
 ) -> None:
     """Without a screen these pinentries use curses too, whatever name leads to them."""
     (home.bin / name).write_bytes(b"\x7fELF")
@@ -398,35 +455,37 @@ def test_no_dialog_is_drawn_on_a_simple_terminal(
     (home.bin / "pinentry").symlink_to(name)
     home.gpgconf(f"pinentry:Passphrase Entry:{home.bin / 'pinentry'}")
     for setting in ({}, {"PINENTRY": str(home.bin / "pinentry")}):
-        found = on_a_terminal(home, **variables, **setting)
+        found = terminal.find({**home.environ, **variables, **setting})
         assert found[0] == "terminal", found
         assert all("TERM" in line for line in found[4])
-    assert on_a_terminal(home, TERM="xterm")[1] == str(home.bin / "pinentry")
+    assert terminal.find({**home.environ, "TERM": "xterm"})[1] == str(home.bin / "pinentry")
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("variable", ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"])
-def test_over_ssh_no_window_opens(variable: str, home: Home) -> None:
+def test_over_ssh_no_window_opens(
+    variable: str, home: Home, terminal: Finder, nowhere: Finder
+) -> None:
     """Over SSH the terminal is asked on, even if a screen is forwarded; else it is an error."""
     for name in ALL:
         home.program(name)
     ssh = {variable: "198.51.100.1 1 198.51.100.2 22", **SCREEN, **BUS}
-    assert on_a_terminal(home, **ssh)[1] == str(home.bin / "pinentry-curses")
-    found = without_a_terminal(home, **ssh)
+    assert terminal.find({**home.environ, **ssh})[1] == str(home.bin / "pinentry-curses")
+    found = nowhere.find({**home.environ, **ssh})
     assert found[0] == "NoPinentry"
 
 
 @pytest.mark.process
-def test_without_a_screen_and_a_terminal_nothing_can_ask(home: Home) -> None:
+def test_without_a_screen_and_a_terminal_nothing_can_ask(home: Home, nowhere: Finder) -> None:
     """That is an error, whatever is installed."""
     for name in ALL:
         home.program(name)
-    kind, message, hint, _, skipped = without_a_terminal(home)
+    kind, message, hint, _, skipped = nowhere.find(home.environ)
     assert kind == "NoPinentry"
     assert message
     assert "doctor" in hint
     assert skipped == []
-    named = without_a_terminal(home, PINENTRY="pinentry-tty")
+    named = nowhere.find({**home.environ, "PINENTRY": "pinentry-tty"})
     assert named[0] == "NoPinentry"
     assert "terminal" in named[4][0]
 
@@ -436,24 +495,24 @@ def test_in_the_background_only_a_window_opens(home: Home) -> None:
     """A background job does not ask on the terminal, but may in a window."""
     for name in ALL:
         home.program(name)
-    shell = 'set -m; "$@" & wait'
-    assert on_a_terminal(home, shell, **SCREEN)[1] == str(home.bin / "pinentry-qt")
-    kind, message, hint, _, skipped = on_a_terminal(home, shell)
+    with finder_on_a_terminal('set -m; "$@" & wait') as finder:
+        assert finder.find({**home.environ, **SCREEN})[1] == str(home.bin / "pinentry-qt")
+        kind, message, hint, _, skipped = finder.find(home.environ)
     assert kind == "NoPinentry"
     assert "background" in message and "fg" in hint
     assert len(skipped) == 2
 
 
 @pytest.mark.process
-def test_a_script_is_not_known_by_its_name(home: Home) -> None:
+def test_a_script_is_not_known_by_its_name(home: Home, terminal: Finder) -> None:
     """A script may start any pinentry, so its name doesn't say whether it opens a window."""
     script = home.program("pinentry-curses")
     link = home.bin / "pinentry-x11"
     link.symlink_to(script)
     for program in (script, link):
-        found = on_a_terminal(home, PINENTRY=str(program), **SCREEN)
+        found = terminal.find({**home.environ, "PINENTRY": str(program), **SCREEN})
         assert (found[1], found[2]) == (str(program), True)
-        assert on_a_terminal(home, PINENTRY=str(program))[2] is False
+        assert terminal.find({**home.environ, "PINENTRY": str(program)})[2] is False
 
 
 def test_a_program_that_was_measured_is_known_by_its_name(home: Home) -> None:
@@ -480,23 +539,31 @@ def test_wsl_asks_with_its_own_pinentry(home: Home) -> None:
 DARWIN = "import sys; sys.platform = 'darwin'\n"
 
 
+@pytest.fixture(name="mac", scope="module")
+def _mac() -> Iterator[Finder]:
+    """A process without a terminal that takes this system for macOS."""
+    with finder_without_a_terminal(DARWIN) as found:
+        yield found
+
+
 @pytest.mark.process
-def test_a_mac_asks_in_a_window(home: Home) -> None:
+def test_a_mac_asks_in_a_window(home: Home, mac: Finder) -> None:
     """On a Mac pinentry-mac on PATH opens a window without any DISPLAY; not over SSH."""
     program = home.program("pinentry-mac")
     home.program("pinentry-curses")
-    found = without_a_terminal(home, DARWIN)
+    found = mac.find(home.environ)
     assert found[:4] == ("pinentry", str(program), True, "macOS")
-    assert without_a_terminal(home, DARWIN, SSH_CONNECTION="x")[0] == "NoPinentry"
-    over_ssh = without_a_terminal(home, DARWIN, SSH_CONNECTION="x", PINENTRY=str(program))
+    ssh = {**home.environ, "SSH_CONNECTION": "x"}
+    assert mac.find(ssh)[0] == "NoPinentry"
+    over_ssh = mac.find({**ssh, "PINENTRY": str(program)})
     assert over_ssh[0] == "NoPinentry"
     assert "screen" in over_ssh[4][0]
 
 
 @pytest.mark.process
-def test_a_macs_usual_folders_are_searched(home: Home) -> None:
+def test_a_macs_usual_folders_are_searched(home: Home, mac: Finder) -> None:
     """Without pinentry-mac on PATH its usual folders are tried, then osascript."""
-    skipped = without_a_terminal(home, DARWIN)[4]
+    skipped = mac.find(home.environ)[4]
     assert [line.partition(" ")[0] for line in skipped] == [
         "/opt/homebrew/bin/pinentry-mac",
         "/usr/local/bin/pinentry-mac",
