@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 _SCRIPT = Path(sys.executable).with_name("secretly")
 
@@ -607,6 +607,9 @@ _LOADED = (
     "secretly.waiting.tasks"
 ).split()
 
+#: The modules that a program under Twisted loads, except the reactor, which can't be shared.
+TWISTED = ("twisted.internet.posixbase", "twisted.internet.task", "twisted.logger")
+
 
 class Warm:
     """Start secretly in a few milliseconds, by forking a process that has loaded secretly.
@@ -614,14 +617,19 @@ class Warm:
     Only the start of the interpreter differs from a real start.
 
     :param options: those of the interpreter.
+    :param loaded: more modules to load.
     """
 
     def __init__(
-        self, home: Home, environ: Mapping[str, str] | None = None, options: Sequence[str] = ()
+        self,
+        home: Home,
+        environ: Mapping[str, str] | None = None,
+        options: Sequence[str] = (),
+        loaded: Sequence[str] = (),
     ) -> None:
         self.home = home
         self._process = home.start(
-            [sys.executable, *options, "-c", _WARM, *SECRETLY[:1], *_LOADED],
+            [sys.executable, *options, "-c", _WARM, *SECRETLY[:1], *_LOADED, *loaded],
             environ=environ,
             stderr=subprocess.DEVNULL,
         )
@@ -664,7 +672,7 @@ class Quick(Home):
     A test of the start itself calls ``run_any`` with ``SECRETLY``, or ``start``.
     """
 
-    _warm: Warm | None = None
+    _warm: ClassVar[dict[tuple[str, ...], Warm]] = {}
 
     def run(
         self,
@@ -688,17 +696,22 @@ class Quick(Home):
             raise
 
     def run_code(
-        self, code: str, environ: Mapping[str, str] | None = None, seconds: float = PATIENCE
+        self,
+        code: str,
+        environ: Mapping[str, str] | None = None,
+        seconds: float = PATIENCE,
+        loaded: tuple[str, ...] = (),
     ) -> Ended:
         """Run a program that uses secretly, and wait until it ends.
 
         What secretly loads when it needs it is loaded when the program starts.
 
         :param environ: all variables, in place of those of the home.
+        :param loaded: what else is loaded then: :data:`TWISTED`.
         """
         everything = self.environ if environ is None else environ
         try:
-            return self._started().run(
+            return self._started(loaded).run(
                 environ=everything, cwd=self.folder, seconds=seconds, code=code
             )
         except AssertionError:
@@ -706,20 +719,20 @@ class Quick(Home):
             raise
 
     @staticmethod
-    def _started() -> Warm:
+    def _started(loaded: tuple[str, ...] = ()) -> Warm:
         """The process that all homes share."""
-        if Quick._warm is None:
+        if loaded not in Quick._warm:
             with home() as empty:  # the folder is gone later, so what is temporary goes elsewhere
-                Quick._warm = Warm(empty, {"TMPDIR": tempfile.gettempdir()})
-                Quick._warm.run("--version")
-        return Quick._warm
+                temporary = {"TMPDIR": tempfile.gettempdir()}
+                warm = Quick._warm[loaded] = Warm(empty, temporary, loaded=loaded)
+                warm.run("--version")
+        return Quick._warm[loaded]
 
     @staticmethod
     def end() -> None:
-        """End the process that all homes share."""
-        warm, Quick._warm = Quick._warm, None
-        if warm is not None:
-            warm.__exit__()
+        """End the processes that all homes share."""
+        while Quick._warm:
+            Quick._warm.popitem()[1].__exit__()
 
 
 atexit.register(Quick.end)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import TWISTED, Quick, quick
 from ptys import DEADLINE, SOON
 from secretservice import wait_until
 
@@ -609,15 +610,9 @@ with FakePinentry({answers!r}) as pinentry, sandbox(pinentry, keychain) as here:
     out["listed"] = [item.name for item in here.stored_names.items()]
 print(json.dumps(out))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, **environ},
-        capture_output=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    assert done.stderr == b"", done.stderr.decode()
+    with quick() as home:
+        done = home.run_code(script, {**os.environ, **environ}, loaded=TWISTED)
+    assert (done.status, done.stderr) == (0, ""), done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     assert found.pop("exit") in (0, None)
     return found
@@ -757,7 +752,9 @@ def test_the_first_calls_defaults() -> None:
             return len(password)
         """,
     )
-    assert found["items"] == [[os.path.abspath("-c"), ME, "canary-1"]]
+    ((name, user, value),) = found["items"]
+    assert (os.path.isabs(name), os.path.basename(name)) == (True, "-c")
+    assert (user, value) == (ME, "canary-1")
     assert found["prompts"][0]["SETPROMPT"] == "Password:"
 
 
@@ -803,6 +800,7 @@ def test_the_first_call_can_be_cancelled() -> None:
 
 def test_no_pinentry_outlives_these_tests() -> None:
     """Each process that these tests started has ended."""
+    Quick.end()  # what quick homes fork from stays for the next tests
     wait_until(lambda: not mine())
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from command import PATIENCE, SECRETLY, Home, ended, home, quick, wait_until
+from command import PATIENCE, SECRETLY, TWISTED, Home, Quick, ended, home, quick, wait_until
 from twisted.internet import reactor  # noqa: F401 - it opens what stays open
 
 from secretly import BadReference, Cancelled, Secret, SourceFailed, sources
@@ -44,6 +44,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("process"):
         with quick() as here:  # what it forks from stays open for the next tests
             here.run("--version")
+            here.run_code("", loaded=TWISTED)
     before = set(os.listdir("/proc/self/fd"))
     yield
     assert child.living() == frozenset()
@@ -586,6 +587,9 @@ _DRIVES = {
     "the command": "driving.drive(get(), Quiet())",
 }
 
+#: What is loaded before they start; the command loads no event loop.
+_LOADED = {"asyncio": TWISTED, "twisted": TWISTED, "the command": ()}
+
 
 @pytest.mark.process
 @pytest.mark.parametrize("drive", _DRIVES)
@@ -601,7 +605,8 @@ def test_a_source_that_never_ends_is_cancelled(drive: str, body: str) -> None:
     """At the deadline the source is cancelled, and the error names it and the item."""
     with quick() as here:
         code = _ENDLESS.format(body=body, drive=_DRIVES[drive])
-        done = here.run_code(f"import warnings; warnings.simplefilter('error')\n{code}")
+        code = f"import warnings; warnings.simplefilter('error')\n{code}"
+        done = here.run_code(code, loaded=_LOADED[drive])
     said = "the source endless:// did not answer within 0 s for Item\n['Item']\n"
     assert done == (0, said, "")
 
@@ -704,7 +709,7 @@ def test_an_abandoned_source_ends_nothing_else(drive: str, kind: str, caught: st
         code = _ENDLESS.format(body=_stubborn(kind, caught), drive=_DRIVES[drive])
         code = f"from secretly.processes import output\n{code}"
         started = time.monotonic()
-        done = here.run_code(code)
+        done = here.run_code(code, loaded=_LOADED[drive])
     assert done.status == 0, done
     assert done.stdout.startswith("the source endless:// did not answer within 0 s for Item\n")
     assert time.monotonic() - started < 15
@@ -1539,19 +1544,19 @@ _OUTCOMES = {
 }
 
 _CATCHES = """
-import asyncio, secretly, sys
+import asyncio, secretly
 async def get():
     try:
-        await secretly.secret(sys.argv[1])
+        await secretly.secret("ourpass://{item}")
     except secretly.SourceFailed as error:
-        return f"{error}; {error.hint}"
+        return str(error) + "; " + error.hint
 print(asyncio.run(get()))
 """
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("item", _OUTCOMES)
-def test_whatever_a_foreign_source_raises_is_two_lines(ourpass: Home, item: str) -> None:
+def test_whatever_a_foreign_source_raises_is_two_lines(ourpass: Quick, item: str) -> None:
     """The kind of error shows, and none of its text, alone or with another item, in asyncio too."""
     distribution(ourpass.folder / "packages", _ODD)
     said = f"the source ourpass:// failed for {item}: {_OUTCOMES[item]}"
@@ -1560,15 +1565,15 @@ def test_whatever_a_foreign_source_raises_is_two_lines(ourpass: Home, item: str)
     assert ourpass.run("get", f"ourpass://{item}") == (1, "", lines)
     both = ["-eA=ourpass://ok", f"-eB=ourpass://{item}"]
     assert ourpass.run("run", *both, "echo", "ran") == (125, "", lines)
-    done = ourpass.run_any([sys.executable, "-c", _CATCHES, f"ourpass://{item}"])
+    done = ourpass.run_code(_CATCHES.format(item=item), loaded=TWISTED)
     assert done == (0, f"{said}; {hint}\n", "")
 
 
 @pytest.mark.process
-def test_a_task_that_the_source_cancels_is_a_failure(ourpass: Home) -> None:
+def test_a_task_that_the_source_cancels_is_a_failure(ourpass: Quick) -> None:
     """The request itself was not cancelled."""
     distribution(ourpass.folder / "packages", _ODD)
-    done = ourpass.run_any([sys.executable, "-c", _CATCHES, "ourpass://gone"])
+    done = ourpass.run_code(_CATCHES.format(item="gone"), loaded=TWISTED)
     assert done.stdout.startswith("the source ourpass:// failed for gone: CancelledError; ")
 
 
