@@ -247,31 +247,39 @@ def ended(process: subprocess.Popen[Any]) -> Iterator[None]:
 # ended, and waits to be killed. If the leader ended earlier, the kernel would hang up the terminal
 # and end the processes there, so a test couldn't find the processes that the command left running.
 # It starts often, so it loads only modules that load no others: not signal, which loads enum.
-_LEADER = """
-import _signal as signal, fcntl, os, sys, termios
-channel, background = int(sys.argv[1]), sys.argv[2] == "1"
-os.set_inheritable(channel, False)
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-for number in (signal.SIGINT, signal.SIGTSTP, signal.SIGQUIT):
-    signal.signal(number, lambda *_: None)
-def hung_up(*_):
-    signal.signal(signal.SIGHUP, lambda *_: None)
-    os.killpg(0, signal.SIGHUP)
-signal.signal(signal.SIGHUP, hung_up)
-def report(event, number):
-    os.write(channel, f'{{"{event}": {number}}}\\n'.encode())
-group = {"setpgroup": 0} if background else {}
+_LEAD = """
+import _signal as signal, fcntl, os, termios
+KEYS = (signal.SIGINT, signal.SIGTSTP, signal.SIGQUIT)
+def lead(channel, begin):
+    os.set_inheritable(channel, False)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for number in KEYS:
+        signal.signal(number, lambda *_: None)
+    def hung_up(*_):
+        signal.signal(signal.SIGHUP, lambda *_: None)
+        os.killpg(0, signal.SIGHUP)
+    signal.signal(signal.SIGHUP, hung_up)
+    def report(event, number):
+        os.write(channel, f'{{"{event}": {number}}}\\n'.encode())
+    pid = begin()
+    report("pid", pid)
+    while True:
+        _, status = os.waitpid(pid, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            break
+        report("stopped", os.WSTOPSIG(status))
+    report("ended", os.waitstatus_to_exitcode(status))
+    while True:
+        signal.pause()
+"""
+
+_LEADER = f"""{_LEAD}
+import sys
+channel, background, *argv = sys.argv[1:]
+group = {{"setpgroup": 0}} if background == "1" else {{}}
 ignored = [signal.SIGPIPE, signal.SIGXFSZ]  # by Python
-pid = os.posix_spawnp(sys.argv[3], sys.argv[3:], os.environ, setsigdef=ignored, **group)
-report("pid", pid)
-while True:
-    _, status = os.waitpid(pid, os.WUNTRACED)
-    if not os.WIFSTOPPED(status):
-        break
-    report("stopped", os.WSTOPSIG(status))
-report("ended", os.waitstatus_to_exitcode(status))
-while True:
-    signal.pause()
+spawn = os.posix_spawnp
+lead(int(channel), lambda: spawn(argv[0], argv, os.environ, setsigdef=ignored, **group))
 """
 
 
@@ -289,21 +297,9 @@ class Terminal:
         self.path = os.ttyname(self._slave)
         self._written = b""
         self._position = 0
-        reading, writing = os.pipe()
-        self._leader = subprocess.Popen(
-            [sys.executable, "-IS", "-c", _LEADER, str(writing), str(int(background)), *argv],
-            stdin=self._slave,
-            stdout=self._slave,
-            stderr=self._slave,
-            env=environ,
-            cwd=cwd,
-            start_new_session=True,
-            pass_fds=(writing,),
-        )
-        os.close(writing)
-        self._events = reading
         self._said = b""
         self.modes = termios.tcgetattr(self._slave)
+        self._leader, self._events = self._lead(argv, environ, cwd, background)
         self.pid: int = self._event("pid")
 
     def __enter__(self) -> Terminal:
@@ -315,6 +311,24 @@ class Terminal:
         for descriptor in (self._master, self._slave, self._events):
             if descriptor >= 0:
                 os.close(descriptor)
+
+    def _lead(
+        self, argv: Sequence[str], environ: Mapping[str, str], cwd: Path, background: bool
+    ) -> tuple[Any, int]:
+        """Start the session's leader. Return it, and where it reports."""
+        reading, writing = os.pipe()
+        leader = subprocess.Popen(
+            [sys.executable, "-IS", "-c", _LEADER, str(writing), str(int(background)), *argv],
+            stdin=self._slave,
+            stdout=self._slave,
+            stderr=self._slave,
+            env=environ,
+            cwd=cwd,
+            start_new_session=True,
+            pass_fds=(writing,),
+        )
+        os.close(writing)
+        return leader, reading
 
     def _event(self, name: str) -> int:
         deadline = time.monotonic() + PATIENCE
@@ -520,7 +534,9 @@ def files_with(text: str, folder: Path) -> list[Path]:
 # -- fast starts -----------------------------------------------------------------
 
 # Imports secretly once, then forks for each start.
-_WARM = """
+_WARM = (
+    f"""{_LEAD}"""
+    + """
 import gc, json, os, signal, site, sys, tempfile
 script, *loaded = sys.argv[1:]
 sys.path[0] = os.path.dirname(script)
@@ -554,8 +570,54 @@ def start(arguments, environ, cwd, code):
     sys.argv[:] = [script, *arguments]
     sys.exit(main())
 
+def start_and_end(arguments, environ, cwd, code=None):
+    try:
+        start(arguments, environ, cwd, code)
+    except SystemExit as exit:
+        if code is not None:
+            raise  # it ends as a program does, with its threads and handlers
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit.code or 0)
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(99)
+
+def lead_on_terminal(terminal, channel, errors, *call):
+    os.setsid()
+    opened = os.open(terminal, os.O_RDWR)
+    for wanted in (0, 1, 2):
+        os.dup2(opened, wanted)
+    os.close(opened)
+    said = os.open(channel, os.O_WRONLY)
+    def begin():
+        pid = os.fork()
+        if pid == 0:
+            os.close(said)
+            for number in (*KEYS, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if errors is not None:
+                os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT, 0o600), 2)
+            sys.stdout = open(1, "w", closefd=False)
+            start_and_end(*call)
+        return pid
+    lead(said, begin)
+
+leaders = set()
 for line in sys.stdin:
-    arguments, environ, cwd, stdin, code = json.loads(line)
+    call = json.loads(line)
+    leaders -= {pid for pid in leaders if os.waitpid(pid, os.WNOHANG)[0]}
+    if len(call) == 6:
+        pid = os.fork()
+        if pid == 0:
+            lead_on_terminal(*call)
+        leaders.add(pid)
+        print(pid, flush=True)
+        continue
+    arguments, environ, cwd, stdin, code = call
     streams = list(files(stdin))
     pid = os.fork()
     if pid == 0:
@@ -563,19 +625,7 @@ for line in sys.stdin:
         for wanted, file in enumerate(streams):
             os.dup2(file.fileno(), wanted)
             file.close()
-        try:
-            start(arguments, environ, cwd, code)
-        except SystemExit as exit:
-            if code is not None:
-                raise  # it ends as a program does, with its threads and handlers
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(exit.code or 0)
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-            sys.stderr.flush()
-            os._exit(99)
+        start_and_end(arguments, environ, cwd, code)
     _, status = os.waitpid(pid, 0)
     try:
         os.killpg(pid, signal.SIGKILL)
@@ -589,6 +639,7 @@ for line in sys.stdin:
         file.close()
     print(json.dumps([os.waitstatus_to_exitcode(status), *texts]), flush=True)
 """
+)
 
 #: The modules that the command loads when it needs them.
 _LOADED = (
@@ -634,6 +685,7 @@ class Warm:
             stderr=subprocess.DEVNULL,
         )
         self.pid = self._process.pid
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Warm:
         return self
@@ -656,14 +708,79 @@ class Warm:
         :param environ: all variables. Without them it has those of its home.
         :param code: the program to run in place of secretly.
         """
+        call = (arguments, environ and {**environ}, cwd and os.fspath(cwd), stdin, code)
+        return Ended(*self._answer(call, seconds))
+
+    def lead(
+        self,
+        terminal: str,
+        channel: Path,
+        errors: Path | None,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        cwd: Path,
+    ) -> int:
+        """Start secretly on a terminal, and return the session's leader.
+
+        :param terminal: the terminal's path.
+        :param channel: the pipe that the leader reports into.
+        :param errors: the file for standard error, in place of the terminal.
+        """
+        places = (terminal, os.fspath(channel), errors and os.fspath(errors))
+        found: int = self._answer((*places, arguments, {**environ}, os.fspath(cwd)), PATIENCE)
+        return found
+
+    def _answer(self, call: object, seconds: float) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        call = (arguments, environ and {**environ}, cwd and os.fspath(cwd), stdin, code)
-        self._process.stdin.write(json.dumps(call).encode() + b"\n")
-        self._process.stdin.flush()
-        if not select.select([self._process.stdout], [], [], seconds)[0]:
-            raise AssertionError(f"secretly did not end: {arguments!r}")
-        return Ended(*json.loads(self._process.stdout.readline()))
+        with self._turn:
+            self._process.stdin.write(json.dumps(call).encode() + b"\n")
+            self._process.stdin.flush()
+            if not select.select([self._process.stdout], [], [], seconds)[0]:
+                raise AssertionError(f"secretly did not end: {call!r}")
+            return json.loads(self._process.stdout.readline())
+
+
+class _Leader(NamedTuple):
+    """A session's leader that is not a child of this process. It has no streams of ours."""
+
+    pid: int
+    stdin: None = None
+    stdout: None = None
+    stderr: None = None
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it has ended."""
+        wait_until(lambda: (_facts(self.pid) or ["Z"])[0] == "Z", seconds)
+
+
+class QuickTerminal(Terminal):
+    """A terminal on which secretly is forked from a process that has loaded it.
+
+    :param errors: the file for standard error, in place of the terminal.
+    """
+
+    def __init__(
+        self,
+        warm: Warm,
+        errors: Path | None,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        cwd: Path,
+    ) -> None:
+        self._warm, self._errors = warm, errors
+        super().__init__(arguments, environ, cwd, background=False)
+
+    def _lead(
+        self, argv: Sequence[str], environ: Mapping[str, str], cwd: Path, background: bool
+    ) -> tuple[Any, int]:
+        with tempfile.TemporaryDirectory() as folder:
+            channel = Path(folder, "channel")
+            os.mkfifo(channel)
+            reading = os.open(channel, os.O_RDONLY | os.O_NONBLOCK)
+            pid = self._warm.lead(self.path, channel, self._errors, argv, environ, cwd)
+            wait_until(lambda: select.select([reading], [], [], 0)[0])  # it has opened the pipe
+        return _Leader(pid), reading
 
 
 class Quick(Home):
@@ -717,6 +834,21 @@ class Quick(Home):
         except AssertionError:
             Quick.end()
             raise
+
+    def secretly_on_terminal(
+        self,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        errors: Path | None = None,
+    ) -> Terminal:
+        """Start secretly on a terminal of its own.
+
+        :param errors: the file for standard error, in place of the terminal.
+        """
+        everything = {**self.environ, **(environ or {})}
+        cwd = self.folder if cwd is None else cwd
+        return QuickTerminal(self._started(), errors, arguments, everything, cwd)
 
     @staticmethod
     def _started(loaded: tuple[str, ...] = ()) -> Warm:

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import SECRETLY, Home, Terminal, files_with, wait_until
-from command import home as fresh_home
+from command import SECRETLY, Quick, Terminal, files_with, wait_until
+from command import quick as quick_home
 from conftest import Tried, need
 from ptys import DEADLINE, PATIENCE, SOON, Pty, children, command_of, running
 
@@ -298,8 +298,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Program]
 
 
 @pytest.fixture(name="home", scope="module")
-def _home() -> Iterator[Home]:
-    with fresh_home() as found:
+def _home() -> Iterator[Quick]:
+    with quick_home() as found:
+        assert isinstance(found, Quick)
         found.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
         yield found
 
@@ -311,16 +312,22 @@ class Run:
     """
 
     def __init__(
-        self, home: Home, environ: Mapping[str, str], seconds: float = PATIENCE, before: str = ""
+        self, home: Quick, environ: Mapping[str, str], seconds: float = PATIENCE, before: str = ""
     ) -> None:
         self._home = home
         self._folder = Path(tempfile.mkdtemp(dir=home.folder))
         self._errors = self._folder / "errors"
-        shell = f'{before} exec "$@" 2>"$ERRORS"'
         options = ["--prompt-timeout", f"{seconds:.0f}s", "-e", "X=Demo"]
-        argv = ["/bin/sh", "-c", shell, "sh", *SECRETLY, "run", *options, "/usr/bin/touch", "ran"]
-        environ = {**environ, "ERRORS": str(self._errors)}
-        self.terminal: Terminal = home.terminal(argv, environ=environ, cwd=self._folder)
+        words = ["run", *options, "/usr/bin/touch", "ran"]
+        self.terminal: Terminal
+        if before:
+            argv = ["/bin/sh", "-c", f'{before} exec "$@" 2>"$ERRORS"', "sh", *SECRETLY, *words]
+            environ = {**environ, "ERRORS": str(self._errors)}
+            self.terminal = home.terminal(argv, environ=environ, cwd=self._folder)
+        else:
+            self.terminal = home.secretly_on_terminal(
+                *words, environ=environ, cwd=self._folder, errors=self._errors
+            )
 
     def __enter__(self) -> Run:
         return self
@@ -372,9 +379,9 @@ class Run:
             assert self.terminal.modes_now == self.terminal.modes
 
 
-def runs(home: Home, fault: Fault, screen: bool) -> float:
+def runs(home: Quick, fault: Fault, screen: bool) -> float:
     """Ask by the command, and look at what came of it; return how long after the fault that was."""
-    seconds = 3 if fault.waits else PATIENCE  # enough for the start, on a busy machine too
+    seconds = 2 if fault.waits else PATIENCE  # enough for the start, on a busy machine too
     with (
         Pinentry(fault, seconds) as pinentry,
         Run(home, pinentry.environ(screen), seconds) as run,
@@ -464,7 +471,7 @@ def test_an_ok_too_many_is_not_consent(verb: str, programs: list[Program], tried
 @pytest.mark.parametrize("verb", ["SETDESC", "GETPIN"])
 @pytest.mark.parametrize("name", DEADLY)
 def test_the_command_runs_nothing_if_the_pinentry_dies(
-    name: str, verb: str, home: Home, tried: Tried
+    name: str, verb: str, home: Quick, tried: Tried
 ) -> None:
     """It ends with its own status and two lines."""
     fault = death(DEADLY[name], "during", verb)
@@ -586,7 +593,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("what", FAULTS)
 def test_a_pinentry_that_fails(
-    what: str, programs: list[Program], home: Home, tried: Tried
+    what: str, programs: list[Program], home: Quick, tried: Tried
 ) -> None:
     """By the library under asyncio and Twisted, and by the command: the same error, soon."""
     fault = FAULTS[what]
@@ -619,7 +626,7 @@ SLOW: dict[str, dict[str, Sequence[Action]]] = {
 
 
 @pytest.fixture(name="slow", scope="module", autouse=True)
-def _slow(home: Home) -> Iterator[dict[str, Future[float]]]:
+def _slow(home: Quick) -> Iterator[dict[str, Future[float]]]:
     """Start those that wait for longer than the others."""
 
     def waited(on: Mapping[str, Sequence[Action]]) -> float:
@@ -641,7 +648,7 @@ BOTH = pytest.mark.parametrize("program", ["pinentry-tty", "pinentry-curses"])
 
 @contextlib.contextmanager
 def prompted(
-    home: Home, program: str, seconds: float = PATIENCE, before: str = ""
+    home: Quick, program: str, seconds: float = PATIENCE, before: str = ""
 ) -> Iterator[Run]:
     """The command, when the user has typed half of the secret."""
     need(program)
@@ -656,7 +663,7 @@ def prompted(
 @pytest.mark.real
 @BOTH
 @pytest.mark.parametrize("name", DEADLY)
-def test_a_real_pinentry_that_dies(name: str, program: str, home: Home, tried: Tried) -> None:
+def test_a_real_pinentry_that_dies(name: str, program: str, home: Quick, tried: Tried) -> None:
     """Its changes to the terminal are undone.
 
     pinentry-curses exits at TERM as it does at Ctrl-C.
@@ -681,7 +688,7 @@ def test_a_real_pinentry_that_dies(name: str, program: str, home: Home, tried: T
 @BOTH
 @pytest.mark.parametrize("name", ["Ctrl-C", "Ctrl-Backslash"])
 def test_a_key_that_ends_the_pinentry_ends_the_command(
-    name: str, program: str, home: Home, tried: Tried
+    name: str, program: str, home: Quick, tried: Tried
 ) -> None:
     """The key is for all in the foreground: the command dies of it, once the terminal is right."""
     number = signal.SIGINT if name == "Ctrl-C" else signal.SIGQUIT
@@ -699,7 +706,7 @@ def test_a_key_that_ends_the_pinentry_ends_the_command(
 @BOTH
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_real_pinentry_without_an_answer(
-    stopped: bool, program: str, home: Home, tried: Tried
+    stopped: bool, program: str, home: Quick, tried: Tried
 ) -> None:
     """Its time is over, whether it can still report that or not."""
 
@@ -717,7 +724,7 @@ def test_a_real_pinentry_without_an_answer(
 @pytest.mark.real
 @BOTH
 @pytest.mark.parametrize("respected", [True, False])
-def test_a_terminal_that_vanishes(respected: bool, program: str, home: Home, tried: Tried) -> None:
+def test_a_terminal_that_vanishes(respected: bool, program: str, home: Quick, tried: Tried) -> None:
     """A hang-up ends the command; if that is ignored (nohup), the missing terminal does.
 
     pinentry-curses would go on without one. pinentry-tty says that it was cancelled, unless
@@ -751,7 +758,7 @@ def opened_by(file: Path) -> list[str]:
 @pytest.mark.real
 @pytest.mark.parametrize("program", ["pinentry-curses", "pinentry-tty", ""])
 def test_a_terminal_that_vanishes_from_a_command_that_waits(
-    program: str, home: Home, tried: Tried
+    program: str, home: Quick, tried: Tried
 ) -> None:
     """A second command on the same terminal waits for its turn there when the terminal closes."""
     environ = {"PINENTRY": program} if program else {"PATH": str(home.programs)}
@@ -791,7 +798,7 @@ def test_a_terminal_that_vanishes_from_a_command_that_waits(
 
 
 @contextlib.contextmanager
-def behind(home: Home, program: str, seconds: float = PATIENCE) -> Iterator[Run]:
+def behind(home: Quick, program: str, seconds: float = PATIENCE) -> Iterator[Run]:
     """The command, prompting with a script that starts the pinentry and waits for it."""
     need(program)
     script = home.program(f"my-{program}", f'#!/bin/sh\n{program} "$@"\n')
@@ -806,7 +813,7 @@ def behind(home: Home, program: str, seconds: float = PATIENCE) -> Iterator[Run]
 @BOTH
 @pytest.mark.parametrize("name", ["TERM", "HUP"])
 def test_a_pinentry_behind_a_script_is_ended(
-    name: str, program: str, home: Home, tried: Tried
+    name: str, program: str, home: Quick, tried: Tried
 ) -> None:
     """The script passes no signal on, and yet its pinentry ends: no more can be typed into it."""
 
@@ -822,7 +829,7 @@ def test_a_pinentry_behind_a_script_is_ended(
 
 @pytest.mark.real
 @BOTH
-def test_a_pinentry_behind_a_script_has_a_deadline(program: str, home: Home, tried: Tried) -> None:
+def test_a_pinentry_behind_a_script_has_a_deadline(program: str, home: Quick, tried: Tried) -> None:
     """Both the script and the pinentry end."""
 
     def attempt() -> float:
@@ -849,7 +856,7 @@ NO_WAY = {
 
 
 @pytest.mark.parametrize("what", NO_WAY)
-def test_without_a_way_to_ask_nothing_is_run(what: str, home: Home, tried: Tried) -> None:
+def test_without_a_way_to_ask_nothing_is_run(what: str, home: Quick, tried: Tried) -> None:
     """It is an error soon."""
     found: Any
     found, kind = NO_WAY[what]
