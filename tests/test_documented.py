@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -17,17 +16,27 @@ from secretly.reference import parse
 from secretly.sources import Items, Run
 from secretly.testing import SourceContract
 
+# The programs start often, and json takes longer to load than Python.
 _BEGIN = f"""#!{sys.executable} -IS
-import json, os, sys
-items = json.load(open(os.path.dirname(__file__) + "/items.json"))
+import os, sys
+items = eval(open(os.path.dirname(__file__) + "/items").read())
 words = sys.argv[1:]
+def shown(value):
+    if isinstance(value, dict):
+        return "{{" + ", ".join(shown(k) + ": " + shown(v) for k, v in value.items()) + "}}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(shown, value)) + "]"
+    if not isinstance(value, str):
+        return "null" if value is None else str(value)
+    escaped = (f"\\\\u{{ord(c):04x}}" if c < " " or c in '"\\\\' else c for c in value)
+    return '"' + "".join(escaped) + '"'
 """
 
 BWS = f"""{_BEGIN}
 assert words[:2] == ["secret", "get"] and words[3:] == ["--output", "json", "--color", "no"]
 if words[2] not in items:
     sys.exit("Error: Received error message from server: [404 Not Found] Resource not found.")
-print(json.dumps({{"id": words[2], "value": items[words[2]]["password"], **items[words[2]]}}))
+print(shown({{"id": words[2], "value": items[words[2]]["password"], **items[words[2]]}}))
 """
 
 PROTON = f"""{_BEGIN}
@@ -47,7 +56,7 @@ if name not in items:
     sys.exit(f"No value found at secret/data/{{name}}")
 second = words[3].startswith("secret/")
 data = {{"data": items[name], "metadata": {{"version": 5}}}} if second else items[name]
-print(json.dumps({{"request_id": "x", "data": data}}))
+print(shown({{"request_id": "x", "data": data}}))
 """
 
 # rbw also takes a part of a name for it, if one item has it.
@@ -63,7 +72,7 @@ found = [name for name in items if words[2] in (name[:len(words[2])], "0-" + nam
 if len(found) != 1:
     said = "multiple entries found: " + ", ".join(found) if found else "no entry found"
     sys.exit(f"rbw get: couldn't find entry for {{words[2]!r}}: {{said}}")
-print(json.dumps({{"id": "0-" + found[0], "folder": None, "name": found[0], **items[found[0]]}}))
+print(shown({{"id": "0-" + found[0], "folder": None, "name": found[0], **items[found[0]]}}))
 """
 
 GOPASS = f"""{_BEGIN}
@@ -96,7 +105,7 @@ class _Documented(SourceContract):
     def _there(self, tmp_path: Path) -> None:
         made = {"username": self.USERNAME, "password": self.PASSWORD, "port": "5432"}
         items = {"Example": made, "Lines": {"password": "canary-1\n\ncanary-2\n"}}
-        (tmp_path / "items.json").write_text(json.dumps(items))
+        (tmp_path / "items").write_text(ascii(items))
         (tmp_path / self.PROGRAM).write_text(self.script)
         (tmp_path / self.PROGRAM).chmod(0o700)
         self._folder = tmp_path
@@ -135,7 +144,7 @@ class TestBitwardenSecretsManager(_Documented):
         super()._there.__wrapped__(self, tmp_path)  # type: ignore[attr-defined]
         items = {"Example": {"key": "KEY", "note": "canary-n", "password": self.PASSWORD}}
         items["Lines"] = {"password": "canary-1\n\ncanary-2\n"}
-        (tmp_path / "items.json").write_text(json.dumps(items))
+        (tmp_path / "items").write_text(ascii(items))
 
     def test_the_name_and_the_note_are_fields(self) -> None:
         """Under bws's own names for them."""
@@ -200,7 +209,7 @@ class TestRbw(_Documented):
             "Twice A": {"data": login, "fields": []},
             "Twice B": {"data": login, "fields": []},
         }
-        (tmp_path / "items.json").write_text(json.dumps(items))
+        (tmp_path / "items").write_text(ascii(items))
 
     def test_each_kind_of_item_has_its_fields(self) -> None:
         """Under rbw's own names; a login's own fields come before those of the same name."""
@@ -239,7 +248,7 @@ class TestGopass(_Documented):
             "web/Lines": pem,
             "Yaml": 'canary-1\nuser: ada\n---\nport: "5432"\nuser: bob\n',
         }
-        (tmp_path / "items.json").write_text(json.dumps(items))
+        (tmp_path / "items").write_text(ascii(items))
 
     def test_a_text_comes_whole(self) -> None:
         """A key in PEM is a password; ``#all`` is the text as it is."""

@@ -206,7 +206,7 @@ def processes_from_proc() -> Iterator[tuple[int, int, int, int]]:
     for name in os.listdir("/proc"):
         with suppress(OSError, ValueError):
             pid = int(name)
-            with open(f"/proc/{pid}/stat", "rb") as file:
+            with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # there are many
                 state, *numbers = file.read().rpartition(b")")[2].split()[:4]
             if state not in (b"Z", b"X"):
                 parent, group, session = map(int, numbers)
