@@ -7,7 +7,6 @@ import csv
 import importlib
 import importlib.util
 import inspect
-import json
 import os
 import re
 import shlex
@@ -22,7 +21,7 @@ from typing import Any
 import pytest
 import tokens
 from agreement import cases as agreed
-from command import PATIENCE, SECRETLY, Home, home, quick
+from command import PATIENCE, SECRETLY, TWISTED, Home, home, quick
 from conftest import need
 
 import secretly
@@ -805,9 +804,8 @@ TESTED = {
 }
 
 _RUN = """
-import json, runpy, sys
+import runpy
 from secretly.testing import FakePinentry, sandbox
-example, reactor, answers = json.loads(sys.argv[1])
 if reactor == "asyncio":
     from twisted.internet import asyncioreactor
     asyncioreactor.install()
@@ -823,14 +821,10 @@ with FakePinentry(answers) as pinentry, sandbox(pinentry, config=config):
 
 def run(path: Path, reactor: str, answers: list[Any]) -> list[str]:
     """Run an example with doubles, and return what it printed and the number of prompts."""
-    done = subprocess.run(
-        [sys.executable, "-c", _RUN, json.dumps([str(path), reactor, answers])],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
+    given = f"example, reactor, answers = {str(path)!r}, {reactor!r}, {answers!r}\n"
+    with quick() as home:
+        done = home.run_code(given + _RUN, dict(os.environ), loaded=TWISTED)
+    assert (done.status, done.stderr) == (0, ""), done.stderr
     return done.stdout.splitlines()
 
 
@@ -872,11 +866,11 @@ def test_the_example_of_a_command_runs() -> None:
 @pytest.mark.process
 def test_the_examples_of_tests_pass(tmp_path: Path) -> None:
     """The tests that the guide shows pass, run as the reader would run them."""
-    said = tested(tmp_path, "greeting", "with_fixtures")
+    said = examples_pass(tmp_path, "greeting", "with_fixtures")
     assert re.search(r"^13 passed", said, re.MULTILINE)
 
 
-def tested(folder: Path, *names: str) -> str:
+def examples_pass(folder: Path, *names: str) -> str:
     """Run the examples' tests, and return what pytest says. They pass.
 
     :param folder: for temporary files: in its own folder, pytest would also wait until those of
@@ -894,7 +888,7 @@ def tested(folder: Path, *names: str) -> str:
 @pytest.mark.process
 def test_the_example_of_a_source_passes_its_tests(tmp_path: Path) -> None:
     """The contract suite, as the reader would run it."""
-    said = tested(tmp_path, "secretly_ourpass")
+    said = examples_pass(tmp_path, "secretly_ourpass")
     assert re.search(r"^1\d passed", said, re.MULTILINE)
 
 
