@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import need
 from ptys import DEADLINE, Pty, children, running, wait_until
 
 from secretly.testing import FakePinentry
@@ -237,6 +238,7 @@ def test_interrupting_ends_the_pinentry(notebook: Notebook) -> None:
 
 def test_the_servers_terminal_is_left_alone(tmp_path: Path) -> None:
     """A kernel that was started from a terminal asks in the notebook, never there."""
+    need("pinentry-tty")
     kernel = manager.KernelManager(
         kernel_name="python3", connection_file=str(tmp_path / "kernel.json")
     )

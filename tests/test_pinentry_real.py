@@ -443,10 +443,16 @@ def script(folder: Path, name: str, text: str) -> str:
     return str(path)
 
 
+def wrapper_of(folder: Path, program: str) -> str:
+    """Make a script that runs this pinentry, and return its path."""
+    need(program)
+    return script(folder, "pinentry-wrapper", WRAPPER.format(program=program))
+
+
 @BOTH
 def test_a_wrapper_on_a_screen_shows_no_secret_after_ctrl_z(program: str, tmp_path: Path) -> None:
     """Even with DISPLAY set, secretly guards the terminal against Ctrl-Z."""
-    wrapper = script(tmp_path, "pinentry-wrapper", WRAPPER.format(program=program))
+    wrapper = wrapper_of(tmp_path, program)
     with asking(tmp_path, wrapper, shell='set -m; "$@"', variables=CLAIMED) as terminal:
         terminal.refuses_ctrl_z("\r")
 
@@ -454,7 +460,7 @@ def test_a_wrapper_on_a_screen_shows_no_secret_after_ctrl_z(program: str, tmp_pa
 @BOTH
 def test_a_wrapper_in_the_background_is_told_so(program: str, tmp_path: Path) -> None:
     """The error says that this is a background job, not that the user cancelled."""
-    wrapper = script(tmp_path, "pinentry-wrapper", WRAPPER.format(program=program))
+    wrapper = wrapper_of(tmp_path, program)
     shell = 'set -m; "$@" & wait'
     with asking(tmp_path, wrapper, shell=shell, variables=CLAIMED) as terminal:
         found = terminal.result()
@@ -465,7 +471,7 @@ def test_a_wrapper_in_the_background_is_told_so(program: str, tmp_path: Path) ->
 @BOTH
 def test_a_wrapper_is_cancelled_by_its_own_keys(program: str, tmp_path: Path) -> None:
     """A wrapper that changed the terminal's modes has asked there, so Ctrl-C counts."""
-    wrapper = script(tmp_path, "pinentry-wrapper", WRAPPER.format(program=program))
+    wrapper = wrapper_of(tmp_path, program)
     with asking(tmp_path, wrapper) as terminal:
         terminal.prompted()
         time.sleep(0.5)  # the time that a user takes to read
