@@ -695,6 +695,7 @@ def test_an_attribute_of_keepassxc_is_a_field(home: Home, vault: Vault) -> None:
 @pytest.fixture(name="calls")
 def _calls(home: Home) -> Path:
     """A file with the arguments of each call of keepassxc-cli, without the database."""
+    need("keepassxc-cli")
     log = home.folder / "calls"
     real = f'echo "$@" | sed "s|[^ ]*[.]kdbx||" >> {log}; exec {shutil.which("keepassxc-cli")} "$@"'
     home.program("keepassxc-cli", f"#!/bin/sh\n{real}\n")
@@ -716,6 +717,7 @@ def test_the_attributes_of_an_entry_need_one_call(home: Home, vault: Vault, call
     ]
 
 
+@pytest.mark.real
 def test_an_attribute_of_several_lines_has_a_call_of_its_own(home: Home, calls: Path) -> None:
     """keepassxc-cli prints attributes one after another, without a separator."""
     path = home.folder / "lines.kdbx"

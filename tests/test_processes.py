@@ -158,7 +158,8 @@ def test_a_missing_program_is_an_error() -> None:
 SEES = r"""
 ls /proc/self/fd | wc -l
 grep -E 'SigIgn|SigBlk' /proc/self/status
-[ "$(ps -o sid= -p $$)" -eq $$ ] && echo leads
+read -r _ _ _ _ _ session _ < /proc/$$/stat
+[ "$session" -eq $$ ] && echo leads
 env | sort; cat; echo complained >&2
 """
 
