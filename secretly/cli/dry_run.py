@@ -6,13 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..reference import Reference
-from ..resolving.candidates import CONFIGURATION, KEYCHAIN, MEMORY, TYPED, find_candidates
+from ..resolving.candidates import (
+    CONFIGURATION,
+    KEYCHAIN,
+    MEMORY,
+    TYPED,
+    Candidate,
+    find_candidates,
+    own_username,
+)
 from ..resolving.lookup import NameList
 from ..resolving.request import Context, SecretRequest
 from ..running.delivery import Composed, Delivery, UsernameOf
 from ..running.planning import DeliveryPlan
 from ..running.preparing import PreparedRun
-from ..running.usernames import expected_username
 from ..sources import registry
 from ..text import escape
 from .as_json import print_json
@@ -61,9 +68,10 @@ def print_plan(
 
     :raises BadReference: before it prints, for a reference that names nothing.
     """
-    steps, release = list(_steps(plan, prepared, context)), prepared.release
-    username = _username(release.destination, prepared, context) if release else ""
-    limits = _limits(prepared, context)
+    places, release = _Places(context), prepared.release
+    steps = list(_steps(plan, prepared, places, context.environ))
+    username = _username(release.destination, prepared, places) if release else ""
+    limits = _limits(prepared, places)
     if json:
         print_json(
             program=plan.program,
@@ -85,9 +93,58 @@ def print_plan(
         print(f"{name}: if the command starts it: {runs}")
 
 
-def _steps(plan: DeliveryPlan, prepared: PreparedRun, context: Context) -> Iterator[_Step]:
-    """What happens to each variable, in the order of the text."""
-    delivered = [_delivered(one, name, context) for one, name in _targets(prepared)]
+class _Places:
+    """Where the secrets of the run would come from. Each request's candidates are found once."""
+
+    def __init__(self, context: Context) -> None:
+        self._context, self._names = context, NameList(context)
+        self._found: dict[SecretRequest, tuple[Candidate, ...]] = {}
+        self._remembered = {one.name for one in context.memory.held()}
+
+    def candidates(self, request: SecretRequest) -> tuple[Candidate, ...]:
+        """The candidates of a request."""
+        if request not in self._found:
+            configuration, environ = self._context.configuration, self._context.environ
+            found = find_candidates(request, configuration, self._names.find, environ)
+            self._found[request] = found
+        return self._found[request]
+
+    def expected(self, request: SecretRequest) -> Candidate:
+        """The candidate that a secret would come from: the first that something is known of."""
+        found = self.candidates(request)
+        known = (
+            c for c in found if c.source or c.name in self._remembered or self._names.find(c.name)
+        )
+        return next(known, found[-1])
+
+    def describe(self, request: SecretRequest) -> str:
+        """The places that a secret would come from, in words."""
+        places = dict[str, str]()
+        for one in self.candidates(request):
+            if one.source is not None and one.source.scheme != "command":
+                registry.find(one.source.scheme)  # what the run would refuse
+            own = one.name == request.reference.name
+            label = escape(str(request.reference) if own else one.name)
+            if request.reference.scheme:
+                label = f"{label} typed" if one.source is None else label
+            elif one.source is not None:
+                label = f"{label} from {escape(str(one.source))}"
+            elif one.origin == MEMORY and one.name not in self._remembered:
+                continue
+            else:
+                label = f"{label} {_PLACES[one.origin]}"
+            places.setdefault(one.name, label)
+        return ", else ".join(places.values())
+
+
+def _steps(
+    plan: DeliveryPlan, prepared: PreparedRun, places: _Places, environ: Mapping[str, str]
+) -> Iterator[_Step]:
+    """What happens to each variable, in the order of the text.
+
+    :param environ: secretly's own environment.
+    """
+    delivered = [_delivered(one, name, places) for one, name in _targets(prepared)]
     names = {step.name for step in delivered}
     for name in plan.blanked:
         if name not in names:
@@ -97,7 +154,7 @@ def _steps(plan: DeliveryPlan, prepared: PreparedRun, context: Context) -> Itera
             yield _Step(name, "set" if variable.value else "blank", variable.origin)
     yield from delivered
     for name in plan.removed:
-        if name in context.environ and name not in names:
+        if name in environ and name not in names:
             yield _Step(name, "remove")
 
 
@@ -107,10 +164,10 @@ def _targets(prepared: PreparedRun) -> Iterator[tuple[Delivery, str]]:
             yield one, name
 
 
-def _delivered(one: Delivery, name: str, context: Context) -> _Step:
+def _delivered(one: Delivery, name: str, places: _Places) -> _Step:
     action = "username" if isinstance(one.value, UsernameOf) else "secret"
     references = tuple(str(request.reference) for request in one.requests)
-    return _Step(name, action, _origin(one, context), references)
+    return _Step(name, action, _origin(one, places), references)
 
 
 def _upload(release: Release, username: str, pinned: Sequence[str]) -> dict[str, object]:
@@ -130,59 +187,35 @@ def _upload(release: Release, username: str, pinned: Sequence[str]) -> dict[str,
     }
 
 
-def _limits(prepared: PreparedRun, context: Context) -> list[str]:
+def _limits(prepared: PreparedRun, places: _Places) -> list[str]:
     """How a PyPI token would be limited for a command whose upload is not seen."""
     if prepared.limits is None:
         return []
-    entries = context.configuration
-    named = [r.reference.name for d in prepared.deliveries for r in d.requests]
-    found = [prepared.limits.describe(None, entries.entry(name)) for name in named]
+    requests = [request for one in prepared.deliveries for request in one.requests]
+    entries = [places.candidates(request)[-1].entry for request in requests]
+    found = [prepared.limits.describe(None, entry) for entry in entries]
     return list(dict.fromkeys(line for text in found for line in text.splitlines()))
 
 
-def _username(destination: Destination, prepared: PreparedRun, context: Context) -> str:
+def _username(destination: Destination, prepared: PreparedRun, places: _Places) -> str:
     """The user name that an upload would send, or the reference that it comes from."""
-    if prepared.named:
+    if prepared.named or prepared.username is None:
         return prepared.named
-    entries, names = context.configuration, NameList(context)
-    own = [
+    projects_own = [
         one for one in prepared.deliveries if one.by_project or isinstance(one.value, UsernameOf)
     ]
-    requests = [request for one in own for request in one.requests]
+    requests = [request for one in projects_own for request in one.requests]
     requests.append(SecretRequest(Reference("", destination.secret)))
-    candidates = find_candidates(requests[0], entries, names.find, context.environ)
-    remembered = {one.name for one in context.memory.held()}
-    return expected_username(destination, entries, candidates, names.find, remembered)
+    one = places.expected(requests[0])
+    return prepared.username(one.entry.username, own_username(one))
 
 
-def _origin(delivery: Delivery, context: Context) -> str:
+def _origin(delivery: Delivery, places: _Places) -> str:
     """Where a value would come from."""
     if isinstance(delivery.value, UsernameOf):
         return "the user name that goes with it"
-    found = " and ".join(_place(request, context) for request in delivery.requests)
+    found = " and ".join(map(places.describe, delivery.requests))
     return f"a text with {found}" if isinstance(delivery.value, Composed) else found
-
-
-def _place(request: SecretRequest, context: Context) -> str:
-    """Return the place that a secret would come from."""
-    places = dict[str, str]()
-    remembered = {one.name for one in context.memory.held()}
-    names = NameList(context)
-    for one in find_candidates(request, context.configuration, names.find, context.environ):
-        if one.source is not None and one.source.scheme != "command":
-            registry.find(one.source.scheme)  # what the run would refuse
-        own = one.name == request.reference.name
-        label = escape(str(request.reference) if own else one.name)
-        if request.reference.scheme:
-            label = f"{label} typed" if one.source is None else label
-        elif one.source is not None:
-            label = f"{label} from {escape(str(one.source))}"
-        elif one.origin == MEMORY and one.name not in remembered:
-            continue
-        else:
-            label = f"{label} {_PLACES[one.origin]}"
-        places.setdefault(one.name, label)
-    return ", else ".join(places.values())
 
 
 #: Where a secret would come from, if not from a source.

@@ -16,7 +16,7 @@ from .receipts import NOT_ASKED, HandedSecret
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str], None]) -> Launch:
@@ -35,13 +35,10 @@ async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str]
     for delivery in run.deliveries:
         by, value = delivery.by, delivery.value
         if isinstance(value, UsernameOf):
-            from .usernames import sent_username
-
-            request = value.request
-            target = run.release.destination if run.release is not None else None
-            username = sent_username(by.variables, request, found[request], target, context)
+            result = found[value.request]
+            username = _username(by.variables, value.request, result, run, context.environ)
             if run.check_secret is not None:
-                run.check_secret(found[request].secret, username or "")
+                run.check_secret(result.secret, username or "")
             if username is not None:
                 launch = by.apply(launch, username)
                 if run.release is not None:
@@ -65,6 +62,21 @@ async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str]
 def _load_the_end() -> None:
     """Load what writes the receipt, while a password manager's program works."""
     from . import receipt_file  # noqa: F401
+
+
+def _username(
+    variables: Sequence[str],
+    request: SecretRequest,
+    result: ResolvedSecret,
+    run: PreparedRun,
+    environ: Mapping[str, str],
+) -> str | None:
+    """The user name that goes with a secret; None: the command knows best."""
+    if run.username is not None:
+        return run.username(result.entry.username, result.username)
+    from .usernames import sent_username
+
+    return sent_username(variables, request, result, environ)
 
 
 def _handed(

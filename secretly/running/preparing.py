@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from typing import Any
 
-    from ..config.model import Command
+    from ..config.model import Command, Entry
     from ..publishing.release import Release
     from ..publishing.tool import Pin
     from ..publishing.upload import Upload
@@ -40,6 +40,8 @@ class PreparedRun(Record):
     :param listing: the files, where the dialog has no room for them.
     :param pinned: the words and variables that force the destination on the tool, for ``-v``.
     :param make_files: makes the empty settings that the pin names.
+    :param username: decides the upload's user name, from the one that is configured for the secret
+        and the secret's own; None: it is not an upload.
     :param named: the reference that the upload's user name comes from; empty if none was given.
     :param check_secret: refuses a secret and a user name that the tool would read otherwise.
     """
@@ -51,6 +53,7 @@ class PreparedRun(Record):
     listing: tuple[str, ...] = ()
     pinned: tuple[str, ...] = ()
     make_files: Callable[[], None] | None = None
+    username: Callable[[str | None, str | None], str] | None = None
     named: str = ""
     check_secret: Callable[[str, str], None] | None = None
 
@@ -133,7 +136,8 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
     shown: dict[str, Any] = {"publishes": plan.publishes, "command": (format_command(argv), path)}
     if given.upload is not None:
         named = _named_username(plan, given)
-        run, more = _with_upload(run, given.upload, (path, argv), context, named)
+        entry = context.configuration.entry(given.upload.secret)
+        run, more = _with_upload(run, given.upload, entry, (path, argv), context, named=named)
         shown |= more
         if run.release is not None:
             from .last_use import LastUse
@@ -142,7 +146,7 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
             command = use_of(path, argv, given.invocation, ()).command
             last = LastUse(context, command, current_folder(), run.release.files)
             shown["used_before"] = last.minutes_ago
-        if given.common.confirm is None and _must_confirm(given.upload, context):
+        if given.common.confirm is None and _must_confirm(given.upload, entry):
             shown["confirm"] = True
     else:
         limits = TokenLimits(escape(os.path.basename(plan.argv[0])), given.projects)
@@ -161,12 +165,15 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
 def _with_upload(
     run: PreparedRun,
     upload: Upload,
+    entry: Entry,
     command: tuple[str, Sequence[str]],
     context: Context,
-    named: str = "",
+    *,
+    named: str,
 ) -> tuple[PreparedRun, dict[str, Any]]:
     """The run with what it uploads, and what the requests need to show and check it.
 
+    :param entry: what is configured for the secret of the index.
     :param command: the program's real path, escaped, and the command line as prompts show it.
     :param named: the reference that the user name comes from; empty if none was given.
     """
@@ -174,17 +181,20 @@ def _with_upload(
     from ..publishing.pypi_token import PREFIX
     from .usernames import asks_username, upload_username
 
-    release, entries = upload.release, context.configuration
+    release = upload.release
     consent, target = release.consent(*command, context.asked_by), release.destination
 
+    def decide_username(configured: str | None, own: str | None) -> str:
+        return upload_username(target, entry, configured, own)
+
     def describe(configured: str | None, own: str | None, typed: bool) -> str:
-        username = named or upload_username(target, entries, configured, own)
+        username = named or decide_username(configured, own)
         if typed and prefix and not (configured or own):
             username = upload_wording.typed_username(username)
         return consent.text(username)
 
-    release.check_certificates(entries.entry(target.secret))
-    _refuse_several_tokens(release, upload.commands, context)
+    release.check_certificates(entry)
+    _refuse_several_tokens(release, entry, upload.commands, context)
     launch = _pinned(run.launch, upload)._replace(recheck=upload.recheck)
     obtained = {name for one in run.deliveries for name in one.by.variables}
     lines = tuple(_pin_lines(run.launch.argv, launch.argv, upload.pin, obtained))
@@ -195,10 +205,11 @@ def _with_upload(
         listing=consent.listing,
         pinned=lines,
         make_files=upload.make_empty,
+        username=decide_username,
         named=named,
         check_secret=upload.check_secret,
     )
-    asks = upload.narrows and not named and asks_username(target, entries)
+    asks = upload.narrows and not named and asks_username(target, entry)
     prefix = PREFIX if asks else ""
     return run, {"describe": describe, "inspect": release.inspect, "token_prefix": prefix}
 
@@ -228,7 +239,7 @@ def _lease_terms(
         return None
 
 
-def _must_confirm(upload: Upload, context: Context) -> bool:
+def _must_confirm(upload: Upload, entry: Entry) -> bool:
     """Whether a secret that is used without a question would go where only the project says.
 
     A token of PyPI's kind says itself which index made it.
@@ -236,7 +247,6 @@ def _must_confirm(upload: Upload, context: Context) -> bool:
     from ..publishing.pypi_token import PREFIX
 
     target = upload.destination
-    entry = context.configuration.entry(target.secret)
     if entry.confirm is not False or entry.prefix == PREFIX or not upload.is_named_by_project:
         return False
     return {target.host, target.shown}.isdisjoint(entry.hosts)
@@ -258,7 +268,7 @@ def _named_username(plan: DeliveryPlan, given: PlanInput) -> str:
 
 
 def _refuse_several_tokens(
-    release: Release, commands: Callable[[], list[str]], context: Context
+    release: Release, entry: Entry, commands: Callable[[], list[str]], context: Context
 ) -> None:
     """Refuse an upload of several projects that have a token each, and none together.
 
@@ -269,7 +279,7 @@ def _refuse_several_tokens(
     there = {*context.configuration.secrets, *names.names}
     if len(projects) < 2 or not all(f"{secret}/{project}" in there for project in projects):
         return
-    if names.find(secret) is not None or context.configuration.entry(secret).source is not None:
+    if names.find(secret) is not None or entry.source is not None:
         return
     by_hand = "move the files of the other projects elsewhere"
     if release.packages is not None:
