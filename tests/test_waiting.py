@@ -1356,6 +1356,23 @@ print(driving.drive(main(), signals))
 
 
 @pytest.mark.process
+def test_the_turn_comes_after_an_earlier_call_waited_in_twisted() -> None:
+    """The reactor has stopped then, but the command's own loop drives the next coroutine."""
+    program = """
+from secretly.waiting.turns import Turns
+turns = Turns()
+async def waits(seconds):
+    async with turns.take(5):
+        await requests.sleep(seconds)
+    return seconds
+async def main():
+    return await tasks.gather(waits(0.01), waits(0.02))
+print(driving.drive(native(), signals), driving.drive(main(), signals))
+"""
+    assert script(MOVING + program) == "deferred [0.01, 0.02]\n"
+
+
+@pytest.mark.process
 def test_a_signal_cancels_what_waits_in_twisted() -> None:
     """The coroutine cleans up, and gets Twisted's own error."""
     program = """
@@ -1468,6 +1485,28 @@ def test_drive_raises_what_the_coroutine_raises() -> None:
 
     with pytest.raises(LookupError):
         driving.drive(fails(), Quiet())
+
+
+def test_drive_closes_a_coroutine_that_gets_no_loop() -> None:
+    """A loop needs two descriptors; the coroutine cleans up where none is left."""
+    cleaned: list[int] = []
+
+    async def waits() -> None:
+        try:
+            await requests.sleep(10)
+        finally:
+            cleaned.append(1)
+
+    work = waits()  # kept: Python closes a coroutine that nothing has
+    free, limits = os.dup(0), resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            driving.drive(work, Quiet())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert cleaned == [1]
 
 
 def test_drive_closes_a_coroutine_that_is_interrupted() -> None:

@@ -31,9 +31,14 @@ def drive(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
     """
     done, returned = _advance(coroutine, interruptions)
     if not done:
-        from .poll_loop import PollLoop
+        try:
+            from .poll_loop import PollLoop
 
-        return PollLoop().run(coroutine, interruptions)
+            loop = PollLoop()
+        except BaseException:  # there may be no descriptor left
+            coroutine.close()
+            raise
+        return loop.run(coroutine, interruptions)
     value: T = returned
     return value
 

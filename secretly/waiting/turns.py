@@ -117,7 +117,10 @@ class Turn:
         threading: Any = sys.modules.get("threading")  # if not, there is one thread
         self._thread = threading.current_thread() if threading is not None else None
         self._in_reactor = False
-        if self._loop is None and (reactor := installed_reactor()) is not None:
+        reactor = installed_reactor()
+        #: A reactor that has stopped never starts again, so something else drives this coroutine.
+        self._after_reactor = reactor is not None and reactor_has_stopped(reactor)
+        if self._loop is None and reactor is not None and not self._after_reactor:
             reactor.callWhenRunning(self._begin)
 
     def _begin(self) -> None:
@@ -127,7 +130,7 @@ class Turn:
         """Whether nothing drives the coroutine now."""
         if self._loop is not None:  # asyncio's, or Twisted's reactor on top of it
             return not self._loop.is_running()
-        reactor = installed_reactor()
+        reactor = None if self._after_reactor else installed_reactor()
         if reactor is not None and (self._in_reactor or reactor_has_stopped(reactor)):
             return not reactor.running
         return self._thread is not None and not self._thread.is_alive()
