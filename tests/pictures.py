@@ -28,6 +28,7 @@ from ptys import ASKS, Asking, wait_until
 from test_pinentry_screen import Screen, asking
 
 from secretly.asking import wording
+from secretly.asking.questions import with_caller
 from secretly.publishing.archives import Distribution
 from secretly.publishing.destination import Destination
 from secretly.publishing.release import Release
@@ -55,7 +56,7 @@ def upload() -> str:
 
 def question() -> str:
     """The whole question before a stored token is used."""
-    asks = f"{upload()}\n{wording.asked_by_line('zsh')}"
+    asks = with_caller([upload()], wording.asked_by_line("zsh"))
     return wording.confirm_use_text("PyPI", wording.place("keychain"), asks)
 
 

@@ -28,6 +28,7 @@ import secretly
 import secretly.testing
 from secretly import sources
 from secretly.asking import upload_wording, wording
+from secretly.asking.questions import with_caller
 from secretly.config import launchers, loading, model, policy
 from secretly.publishing import pypi_token, release
 from secretly.publishing.archives import Distribution
@@ -544,7 +545,7 @@ def test_a_dialog_is_shown_as_it_is(name: str) -> None:
         shown = wanted.text("__token__")
         if shown not in text:  # of a secret that you type
             shown = wanted.text(upload_wording.typed_username("__token__"))
-        shown = f"{shown}\n{wording.asked_by_line('zsh')}"
+        shown = with_caller([shown], wording.asked_by_line("zsh"))
         assert f"{shown}\n\n" in text
         question = text.replace(shown, "").strip()
         use = wording.confirm_use_text(target.secret, wording.place("keychain"), "")

@@ -326,6 +326,7 @@ def test_the_prompt_shows_the_upload(workdir: Workdir) -> None:
         "",
         described(workdir, "dist/demo-1.0-1-py3-none-any.whl"),
         described(workdir),
+        "",
         typed.asked[0].splitlines()[-1],  # who asks
     ]
     workdir.keep(TOKEN)

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from secretly.asking import assuan, pastes, prompting, wording
-from secretly.asking.questions import DOCTOR, Patience, check_code
+from secretly.asking.questions import DOCTOR, Patience, check_code, with_caller
 from secretly.asking.terminal import Terminal
 from secretly.errors import Cancelled, NotConfirmed, PinentryFailed, PromptTimeout
 from secretly.waiting.turns import Turns
@@ -38,6 +38,24 @@ def test_each_code_of_a_pinentry_has_its_error(code: int, kind: type[Exception],
     if kind is PinentryFailed:
         assert "pinentry-x" in str(caught.value)
         assert caught.value.hint == DOCTOR  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("lines", "shown"),
+    [
+        (["wants", "limits"], "wants\nlimits\nasked by: zsh"),
+        (["", "wants", ""], "wants\nasked by: zsh"),
+        (["upload\n\na file", "", "offer"], "upload\n\na file\n\noffer\nasked by: zsh"),
+        (["1 of 2", "upload\n\na file"], "1 of 2\nupload\n\na file\n\nasked by: zsh"),
+        (["x" * 990], f"asked by: zsh\n{'x' * 990}"),
+    ],
+)
+def test_who_asks_is_below_the_text_and_not_a_part_of_its_list(
+    lines: list[str], shown: str
+) -> None:
+    """It is above a text whose end a pinentry would cut."""
+    assert with_caller(lines, wording.asked_by_line("zsh")) == shown
+    assert with_caller(["upload\n\na file"], "") == "upload\n\na file"
 
 
 def test_no_time_is_left_after_the_deadline() -> None:

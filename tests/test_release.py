@@ -1717,7 +1717,7 @@ def test_any_upload_is_shown_whole_or_refused(
         assert error.hint
         return
     question = "q" * 150
-    assert assuan.fits("SETDESC", f"{question}\n\n{seen.text(username)}\n{asked_by}", keep="\n")
+    assert assuan.fits("SETDESC", f"{question}\n\n{seen.text(username)}\n\n{asked_by}", keep="\n")
     lines = unwrapped(seen.text(username)).split("\n")
     upload, where, user, token, *more = planned.described(username)
     notes = list(itertools.takewhile(lambda line: line.startswith(NOTE), more))

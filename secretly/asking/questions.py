@@ -67,10 +67,12 @@ def with_caller(
 ) -> str:
     """Return a description that ends with who asks. If its end would be cut, it begins with that.
 
-    :param lines: the other lines; those that are empty are left out.
+    :param lines: the other lines; those that are empty are left out. An empty line follows a text
+        of several paragraphs: the last one may be a list.
     :param framed: makes the whole text from all lines.
     """
-    text = framed("\n".join(filter(None, (*lines, asked_by))))
+    parts = [f"{line}\n" if "\n\n" in line else line for line in lines]
+    text = framed("\n".join(filter(None, (*parts, asked_by))).rstrip("\n"))
     if assuan.fits("SETDESC", text, keep="\n"):
         return text
     return framed("\n".join(filter(None, (asked_by, *lines))))

@@ -44,7 +44,7 @@ class Consent(Record):
 
     def fits(self, username: str) -> bool:
         """Whether all of it fits into one line of the dialogue with pinentry."""
-        whole = f"{self._wrapped(username)}\n{self.asked_by}" + "x" * _RESERVED
+        whole = f"{self._wrapped(username)}\n\n{self.asked_by}" + "x" * _RESERVED
         return assuan.fits("SETDESC", whole, keep="\n")
 
     def _wrapped(self, username: str) -> str:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from ..asking import prompting, sealed_wording, wording
-from ..asking.questions import Prompt
+from ..asking.questions import Prompt, with_caller
 from ..config.model import Entry
 from ..errors import Refused
 from ..keeping import passphrases, sealing
@@ -79,8 +79,9 @@ async def open_all(
     check_can_open(names, context)
     for request, _ in wanted:
         request.before_prompt()
-    asks = "\n".join(filter(None, (_purposes(wanted), context.asked_by)))
-    text = sealed_wording.open_text(names, asks)
+    text = with_caller(
+        [_purposes(wanted)], context.asked_by, lambda asks: sealed_wording.open_text(names, asks)
+    )
     keys = await ask_passphrase(text, context, first.prompt_timeout, first.until)
     return [_opened(found, keys) for _, found in wanted]
 
