@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jeepney
 from conftest import COVERAGE, need
@@ -182,7 +182,7 @@ def secret_service(
     """Run a Secret Service until the ``with`` block ends.
 
     :param collection: whether an unlocked collection exists, as after a login.
-    :param kind: the class of the real service, or :class:`Misbehaving`.
+    :param kind: the class of the real service, or of a :class:`Double`.
     """
     need("dbus-run-session", "gnome-keyring-daemon")
     # The path of a socket has at most 107 bytes, so pytest's folder is too deep.
@@ -235,19 +235,62 @@ class prompter:
         self._process.wait(10)
 
 
-_DOUBLE = """
+#: What each double begins with.
+_BEGIN = """
 import os, sys
 from jeepney import HeaderFields, MessageType, message_bus, new_error, new_method_return
 from jeepney.io.blocking import open_dbus_connection
 
-PATH = "/org/freedesktop/secrets"
-COLLECTION = PATH + "/collection/login"
-PREFIX = "org.freedesktop.Secret."
+PATH, PREFIX = "/org/freedesktop/secrets", "org.freedesktop.Secret."
+COLLECTION, SESSION = PATH + "/collection/login", PATH + "/session/1"
 UNKNOWN = "org.freedesktop.DBus.Error.UnknownObject"
-items = {}
 
 class Wrong(Exception):
     pass
+"""
+
+#: What each ends with: it answers every call with what the double's own ``answer`` returns.
+_SERVE = """
+connection = open_dbus_connection()
+connection.send_and_get_reply(message_bus.RequestName("org.freedesktop.secrets"))
+while True:
+    message = connection.receive()
+    fields = message.header.fields
+    if message.header.message_type != MessageType.method_call:
+        continue
+    called = [fields.get(name, "") for name in (
+        HeaderFields.path, HeaderFields.interface, HeaderFields.member)]
+    try:
+        connection.send(new_method_return(message, *answer(*called, message.body)))
+    except Wrong as wrong:
+        connection.send(new_error(message, str(wrong), "s", ("canary",)))
+    except TimeoutError:
+        pass
+"""
+
+
+class Double(SecretService):
+    """A double of the Secret Service: a process of its own.
+
+    :cvar code: a program with a function ``answer`` of the path, the interface, the member and the
+        body of a call. It returns the signature and the body of the answer, raises ``Wrong`` for an
+        error, or TimeoutError to answer nothing.
+    """
+
+    code: ClassVar[str]
+
+    def _arguments(self) -> list[str]:
+        """The arguments of the program."""
+        return []
+
+    def _start(self, password: bytes | None) -> None:
+        command = [sys.executable, "-c", _BEGIN + self.code + _SERVE, *self._arguments()]
+        self._daemon = subprocess.Popen(command, env=self.environ)
+        wait_until(lambda: self._owner() == self._daemon_pid)
+
+
+_MISBEHAVING = """
+items = {}
 
 def mode():
     with open(sys.argv[1]) as file:
@@ -299,7 +342,7 @@ def answer(path, interface, member, body):
             raise Wrong("org.freedesktop.DBus.Error.Failed")
         if body[0] != "plain":
             raise Wrong("org.freedesktop.DBus.Error.NotSupported")
-        return "vo", (("s", ""), PATH + "/session/1")
+        return "vo", (("s", ""), SESSION)
     if member == "SearchItems":
         if mode() == "never finds it":
             raise TimeoutError
@@ -337,37 +380,21 @@ def answer(path, interface, member, body):
         del items[path]
         return "o", ("/",)
     raise Wrong("org.freedesktop.DBus.Error.UnknownMethod")
-
-connection = open_dbus_connection()
-connection.send_and_get_reply(message_bus.RequestName("org.freedesktop.secrets"))
-while True:
-    message = connection.receive()
-    fields = message.header.fields
-    if message.header.message_type != MessageType.method_call:
-        continue
-    called = [fields.get(name, "") for name in (
-        HeaderFields.path, HeaderFields.interface, HeaderFields.member)]
-    try:
-        connection.send(new_method_return(message, *answer(*called, message.body)))
-    except Wrong as wrong:
-        connection.send(new_error(message, str(wrong), "s", ("canary",)))
-    except TimeoutError:
-        pass
 """
 
 
-class Misbehaving(SecretService):
+class Misbehaving(Double):
     """A double of the Secret Service that fails in ways in which gnome-keyring doesn't.
 
     The double works as usual until a test calls :meth:`misbehave`.
     """
 
-    def _start(self, password: bytes | None) -> None:
+    code = _MISBEHAVING
+
+    def _arguments(self) -> list[str]:
         self._mode = self.folder / "mode"
         self.misbehave("")
-        command = [sys.executable, "-c", _DOUBLE, os.fspath(self._mode)]
-        self._daemon = subprocess.Popen(command, env=self.environ)
-        wait_until(lambda: self._owner() == self._daemon_pid)
+        return [os.fspath(self._mode)]
 
     def misbehave(self, how: str) -> None:
         """Fail in this way from now on, or work as usual if the text is empty."""
