@@ -7,21 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from agreement.cases import configuration
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secretly.config import loading, model
+from secretly.config import model
 from secretly.config.command_line import Invocation, parse_words, recognize
 from secretly.config.model import Configuration
 from secretly.publishing import tools
 
 
 @pytest.fixture(scope="session")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
+def shipped() -> Configuration:
     """The shipped configuration."""
-    empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
-    empty.touch(0o600)
-    return loading.load({"SECRETLY_CONFIG": str(empty)})
+    return configuration()
 
 
 def call(line: str, shipped: Configuration) -> Invocation | None:

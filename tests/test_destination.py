@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 import tokens
+from agreement.cases import configuration
 from conftest import lacking, need
 from hypothesis import given
 from hypothesis import strategies as st
 from test_publishing import project, tool
 
-from secretly.config import loading, places
+from secretly.config import places
 from secretly.config.command_line import Invocation, Words, recognize
 from secretly.config.model import Configuration
 from secretly.errors import Refused, SecretlyError
@@ -35,11 +36,9 @@ HOST = "packages.example.org:8443"
 
 
 @pytest.fixture(scope="session")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
+def shipped() -> Configuration:
     """Return the shipped configuration."""
-    empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
-    empty.touch(0o600)
-    return loading.load({"SECRETLY_CONFIG": str(empty)})
+    return configuration()
 
 
 class Workdir:

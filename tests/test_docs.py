@@ -426,7 +426,7 @@ def test_the_table_says_what_forces_the_index_on_each_tool(
     files = {f"home/{path}": text, "project/pyproject.toml": '[project]\nname = "demo"\n'}
     case = agreed.Case(tuple(line.split()[1:]), {}, files)
     agreed.lay_out(case, tmp_path)
-    pin = agreed.upload(name, case, tmp_path, agreed.configuration(tmp_path)).pin
+    pin = agreed.upload(name, case, tmp_path, agreed.configuration()).pin
     empty = tmp_path / "home/.local/state/secretly"
 
     def shown(words: str) -> str:

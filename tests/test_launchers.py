@@ -37,9 +37,9 @@ def root_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(name="known")
-def known_fixture(root: Path) -> Configuration:
+def known_fixture() -> Configuration:
     """The shipped configuration."""
-    return cases.configuration(root)
+    return cases.configuration()
 
 
 @pytest.fixture(name="look")

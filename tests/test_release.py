@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import tokens
+from agreement.cases import configuration
 from command import wait_until
 from conftest import need_package
 from hypothesis import given
@@ -25,7 +26,6 @@ from test_publishing import project, tool
 from tokens import KEY, TOKEN, Warehouse, token, wheel
 
 from secretly.asking import assuan, upload_wording
-from secretly.config import loading
 from secretly.config.command_line import recognize
 from secretly.config.model import Configuration, Entry
 from secretly.errors import BadToken, Refused
@@ -42,11 +42,9 @@ from secretly.text import escape, format_time
 
 
 @pytest.fixture(scope="session")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
+def shipped() -> Configuration:
     """Return the shipped configuration."""
-    empty = tmp_path_factory.mktemp("configuration") / "empty.toml"
-    empty.touch(0o600)
-    return loading.load({"SECRETLY_CONFIG": str(empty)})
+    return configuration()
 
 
 class Workdir:

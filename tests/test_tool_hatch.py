@@ -464,7 +464,7 @@ def test_hatch_looks_for_its_project_as_it_does_for_setup_py(look: Look) -> None
         _ = upload.release
     case = Case(("publish",), {}, {}, "project/sub/deep")
     root = Path.cwd().parent
-    upload = agreed.upload("hatch", case, root, agreed.configuration(root))
+    upload = agreed.upload("hatch", case, root, agreed.configuration())
     assert [file.path for file in upload.release.files] == [f"dist/{name}"]
 
 

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from agreement.cases import configuration
 from conftest import fewer
 from hypothesis import given
 from hypothesis import strategies as st
 from test_destination import HOST, INTERNAL, Workdir
 
-from secretly.config import loading
 from secretly.config.command_line import Invocation, recognize
 from secretly.errors import Refused
 from secretly.publishing.destination import Destination
@@ -42,8 +42,7 @@ class Project(Workdir):
 
 def in_folder(folder: Path) -> Project:
     """Make a project's folder and an empty home, without a configuration of the user's."""
-    (folder / "empty.toml").touch(0o600)
-    return Project(folder, loading.load({"SECRETLY_CONFIG": str(folder / "empty.toml")}))
+    return Project(folder, configuration())
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class Calls:
         for folder in (self.home, self.project):
             folder.mkdir()
         os.chdir(self.project)
-        self.known: Configuration = cases.configuration(root)
+        self.known: Configuration = cases.configuration()
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write files: below the home if their names begin with ``~/``, else in the project."""
@@ -106,9 +106,9 @@ MEANT, OTHER = "https://a.example/legacy/", "https://b.example/legacy/"
 
 
 @pytest.fixture(name="known", scope="module")
-def known_fixture(tmp_path_factory: pytest.TempPathFactory) -> Configuration:
+def known_fixture() -> Configuration:
     """The shipped configuration."""
-    return cases.configuration(tmp_path_factory.mktemp("configuration"))
+    return cases.configuration()
 
 
 @pytest.fixture(name="servers")

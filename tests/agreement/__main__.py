@@ -75,7 +75,7 @@ def compare(tool: str, number: int, start: int, path: Path | None = None) -> Fig
 
 def _compare(module: ModuleType, figures: Figures, root: Path, some: Sequence[Case]) -> None:
     """Compare some cases, in one folder each."""
-    known = cases.configuration(root)
+    known = cases.configuration()
     before = Path.cwd()
     shown: list[tuple[Case, Path, Shown]] = []
     refused: list[tuple[Case, Path, str]] = []

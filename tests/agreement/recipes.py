@@ -204,7 +204,7 @@ def _looked_at(upload: Upload, row: Command, environ: Mapping[str, str]) -> Outc
 
 def outcomes(recipes: Sequence[Recipe], folder: Path) -> list[Outcome]:
     """What secretly makes of each recipe."""
-    known = configuration(folder)
+    known = configuration()
     before = Path.cwd()
     try:
         return [outcome(one, folder / str(at), known) for at, one in enumerate(recipes)]
