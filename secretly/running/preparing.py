@@ -195,16 +195,10 @@ def _with_upload(
 
     release.check_certificates(entry)
     _refuse_several_tokens(release, entry, upload.commands, context)
-    launch = _pinned(run.launch, upload)._replace(recheck=upload.recheck)
-    obtained = {name for one in run.deliveries for name in one.by.variables}
-    lines = tuple(_pin_lines(run.launch.argv, launch.argv, upload.pin, obtained))
     _warn_of_plain_password(upload, context.note)
-    run = run._replace(
-        launch=launch,
+    run = _with_pin(run, upload)._replace(
         release=release,
         listing=consent.listing,
-        pinned=lines,
-        make_files=upload.make_empty,
         username=decide_username,
         named=named,
         check_secret=upload.check_secret,
@@ -212,6 +206,14 @@ def _with_upload(
     asks = upload.narrows and not named and asks_username(target, entry)
     prefix = PREFIX if asks else ""
     return run, {"describe": describe, "inspect": release.inspect, "token_prefix": prefix}
+
+
+def _with_pin(run: PreparedRun, upload: Upload) -> PreparedRun:
+    """The run with what forces the shown destination on the tool."""
+    launch = _pinned(run.launch, upload)._replace(recheck=upload.recheck)
+    obtained = {name for one in run.deliveries for name in one.by.variables}
+    lines = tuple(_pin_lines(run.launch.argv, launch.argv, upload.pin, obtained))
+    return run._replace(launch=launch, pinned=lines, make_files=upload.make_empty)
 
 
 def _lease_terms(
