@@ -99,8 +99,8 @@ def secret_named(call: ToolCall, name: str, url: str, *, by_project: bool = Fals
         if name in ("testpypi", "test") and host.startswith("test."):
             return "TestPyPI"
     first = name.partition("/")[0]
-    own = name in call.names or name in ("testpypi", "test")
+    built_in = name in call.names or name in ("testpypi", "test")
     theirs = (by_project or not call.narrows) and first in REGISTRIES
-    taken = own or first in OWN or theirs or "://" in name
+    taken = built_in or first in OWN or theirs or "://" in name
     taken = taken or (by_project and _is_of_another(first, call.commands))
     return secret_at(url, call.locations) if taken else name

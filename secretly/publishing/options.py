@@ -35,9 +35,9 @@ class Options:
         self._by_name: dict[str, Option] = {}
         for word in text.split():
             names = tuple(word.removesuffix("=").split("/"))
-            own = next((name for name in names if name.startswith("--")), names[0])
+            long = next((name for name in names if name.startswith("--")), names[0])
             for name in names:
-                self._by_name[name] = Option(own, names, word.endswith("="))
+                self._by_name[name] = Option(long, names, word.endswith("="))
 
     def __iter__(self) -> Iterator[Option]:
         return iter(dict.fromkeys(self._by_name.values()))

@@ -100,17 +100,19 @@ class PdmSettings:
 
     def _own(self, repository: str) -> list[tuple[Table, Path]]:
         """The user's own table for an index, or that of all users."""
-        site, own = self._site_file(), self._own_file()
+        site, users_file = self._site_file(), self._own_file()
         tables = {name: (table, site) for name, table in _indexes(self._read(site), site).items()}
-        if own is not None:
-            found = self._read(own)
+        if users_file is not None:
+            found = self._read(users_file)
             if table_at(found, "global_project").get("fallback") and not self._has_project:
                 raise Refused(
                     "can't determine which project would be uploaded: pdm falls back to its global "
                     "one here",
                     "run pdm in a folder with a pyproject.toml",
                 )
-            tables |= {name: (table, own) for name, table in _indexes(found, own).items()}
+            tables |= {
+                name: (table, users_file) for name, table in _indexes(found, users_file).items()
+            }
         # pdm looks at all of them in this order.
         index = _find({name: table for name, (table, _) in tables.items()}, repository)
         return [each for each in tables.values() if each[0] is index]

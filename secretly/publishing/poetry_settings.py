@@ -116,11 +116,11 @@ class PoetrySettings:
         path = self.files[0]
         tables = self._call.read_toml(path)
         known = self._table(tables.get("repositories", {}), path, "repositories")
-        own = self._table(known.get(name, {}), path, f"repositories.{name}")
+        repository = self._table(known.get(name, {}), path, f"repositories.{name}")
         trust = self._table(tables.get("certificates", {}), path, "certificates")
         found = [
             *(tables.keys() - _KNOWN),
-            *(f"repositories.{name}.{key}" for key in own.keys() - {"url"}),
+            *(f"repositories.{name}.{key}" for key in repository.keys() - {"url"}),
             *(
                 f"certificates.{key}"
                 for key, value in trust.items()

@@ -176,8 +176,10 @@ def network_of(call: ToolCall) -> Network:
 
     :raises Refused: if a setting of the project's does.
     """
-    own = call.network()
-    return own._replace(settings=tuple(dict.fromkeys((*_by_variables(call), *own.settings))))
+    network = call.network()
+    return network._replace(
+        settings=tuple(dict.fromkeys((*_by_variables(call), *network.settings)))
+    )
 
 
 def _by_variables(call: ToolCall) -> Iterator[str]:

@@ -288,14 +288,14 @@ def kept_file(files: Sequence[SettingsFile]) -> SettingsFile | None:
 
     :raises Refused: if both have settings that matter.
     """
-    own = [file for file in files if file.kept and file.options]
-    if len(own) > 1:
-        matter = [file for file in own if file.options.keys() - _HARMLESS - {"publish-url"}]
+    those_kept = [file for file in files if file.kept and file.options]
+    if len(those_kept) > 1:
+        matter = [file for file in those_kept if file.options.keys() - _HARMLESS - {"publish-url"}]
         if len(matter) > 1:
             paths = " and ".join(escape(os.fspath(file.path)) for file in matter)
             raise Refused(
                 f"can't hold uv to an index while two files have settings for uploads: {paths}",
                 "put all of them into the first, and set UV_NO_SYSTEM_CONFIG=1",
             )
-        own = matter or own
-    return own[0] if own else None
+        those_kept = matter or those_kept
+    return those_kept[0] if those_kept else None

@@ -63,8 +63,8 @@ def _step(invocation: Invocation, environ: Mapping[str, str]) -> _Step | None:
     found = None if not name or name in _BUILTIN else call.settings.find("alias", name)
     if found is None:
         return None
-    own = len(call.toolchain)
-    at = own + CLAP.before(arguments[own:])
+    first = len(call.toolchain)
+    at = first + CLAP.before(arguments[first:])
     value = found.value
     words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
     return _Step(name, found, (*arguments[:at], *map(str, words), *arguments[at + 1 :]))

@@ -111,10 +111,10 @@ class Workspace:
     @functools.cached_property
     def _root(self) -> Path:
         """The manifest of the workspace; without one, the package's own."""
-        own = self._read(self._path)
-        if "workspace" in own:
+        manifest = self._read(self._path)
+        if "workspace" in manifest:
             return self._path
-        named = value_at(own, ("package", "workspace"))
+        named = value_at(manifest, ("package", "workspace"))
         if isinstance(named, str):
             return self._at(self._path.parent / named)
         for folder in self._path.parent.parents:
@@ -197,20 +197,20 @@ class Workspace:
 
     def _package(self, path: Path) -> Package:
         tables = self._read(path)
-        own = table_at(tables, "package") or table_at(tables, "project")
-        name, version = own.get("name"), self._inherited(own, "version", "0.0.0")
+        package = table_at(tables, "package") or table_at(tables, "project")
+        name, version = package.get("name"), self._inherited(package, "version", "0.0.0")
         if not isinstance(name, str) or not isinstance(version, str):
             raise Refused(
                 f"can't determine the package and its version in {escape(os.fspath(path))}",
                 "run cargo in the package's folder, or name the package: -p NAME",
             )
-        publish = self._inherited(own, "publish", True)
+        publish = self._inherited(package, "publish", True)
         registries = None if publish is True else tuple(_texts(publish))
         return Package(name, version, registries)
 
-    def _inherited(self, own: Mapping[str, Any], key: str, default: object) -> object:
+    def _inherited(self, package: Mapping[str, Any], key: str, default: object) -> object:
         """A key of a package, which may take it from its workspace."""
-        value = own.get(key, default)
+        value = package.get(key, default)
         if isinstance(value, dict) and value.get("workspace") is True:
             return value_at(self._read(self._root), ("workspace", "package", key))
         return value

@@ -144,8 +144,8 @@ class CargoSettings:
         """Whether the user's settings of Git may name a proxy: cargo uses it."""
         environ = self._call.environ
         home = places.home_folder(environ)
-        own = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
-        for path in (os.path.join(home, ".gitconfig"), os.path.join(own, "git", "config")):
+        settings = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+        for path in (os.path.join(home, ".gitconfig"), os.path.join(settings, "git", "config")):
             with contextlib.suppress(OSError):
                 if b"proxy" in safefiles.read_file(path).lower():
                     return True
@@ -205,12 +205,12 @@ class CargoSettings:
         :raises Refused: if one can't be read.
         """
         folder, home = self._call.start_folder, os.path.realpath(self.home)
-        own = (home, os.path.realpath(self._usual_home))
+        users_folders = (home, os.path.realpath(self._usual_home))
         found: list[Layer] = []
         for above in (folder, *folder.parents):
             real = os.path.realpath(above / ".cargo")
             if real != home:
-                found += self._in_folder(above / ".cargo", by_project=real not in own)
+                found += self._in_folder(above / ".cargo", by_project=real not in users_folders)
         return [*found, *self._in_folder(self.home, by_project=False)]
 
     def _in_folder(self, folder: Path, *, by_project: bool) -> Iterator[Layer]:

@@ -123,8 +123,8 @@ class Settings:
             for key in level.values:
                 if key.startswith("//"):
                     where, _, name = key[2:].rpartition(":")
-                    own, slash, path = where.partition("/")
-                    if own.lower() == host:
+                    place, slash, path = where.partition("/")
+                    if place.lower() == host:
                         yield slash + path, name, level
 
     # -- the files -------------------------------------------------------------------

@@ -65,9 +65,9 @@ def target_of(
     :raises Refused: if the URL can't be read for certain.
     """
     for key in _keys(settings, package):
-        found, own = settings.get(key), config.get(key)
-        if isinstance(own, str) and own and not (found and found.level.typed):
-            return RegistryTarget(_url(own), f"publishConfig in {package.shown}", True)
+        found, configured = settings.get(key), config.get(key)
+        if isinstance(configured, str) and configured and not (found and found.level.typed):
+            return RegistryTarget(_url(configured), f"publishConfig in {package.shown}", True)
         if found is not None:
             level = found.level
             return RegistryTarget(_url(found.value), level.named(key), level.by_project)

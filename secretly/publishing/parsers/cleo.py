@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def read(tool: str, arguments: Sequence[str], common: Options, own: Options) -> Words:
+def read(tool: str, arguments: Sequence[str], common: Options, of_command: Options) -> Words:
     """Read the arguments: the first word is the command.
 
     :param common: the options of every command, which may stand anywhere.
-    :param own: the options of this one.
+    :param of_command: the options of this one.
     :raises Refused: for an unknown option, and for forms that the tool refuses, or that its
         versions read differently: ``--``, clusters, a value that begins with a dash.
     """
@@ -33,7 +33,7 @@ def read(tool: str, arguments: Sequence[str], common: Options, own: Options) -> 
             before = len(found) if before is None else before
             words.append(word)
             continue
-        option, value = _split(tool, word, common | own)
+        option, value = _split(tool, word, common | of_command)
         if option.takes_value:
             is_common = common.get(option.name) is not None
             if value is None:

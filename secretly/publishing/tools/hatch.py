@@ -178,10 +178,10 @@ class Hatch(ToolCall):
     def _projects_tables(self) -> dict[str, Mapping[str, Any]]:
         """The tables of the project about the index, by the words for their place."""
         tool = table_at(self.read_toml(self.project_folder / "pyproject.toml"), "tool", "hatch")
-        own = self.read_toml(self.project_folder / "hatch.toml")
+        separate = self.read_toml(self.project_folder / "hatch.toml")
         return {
             "tool.hatch.publish.index of pyproject.toml": table_at(tool, "publish", "index"),
-            "publish.index of hatch.toml": table_at(own, "publish", "index"),
+            "publish.index of hatch.toml": table_at(separate, "publish", "index"),
         }
 
     def _check_project(self) -> None:
@@ -254,12 +254,12 @@ class Hatch(ToolCall):
                 f"hatch knows no repository '{escape(name)}'",
                 f"add its URL: hatch config set publish.index.repos.{escape(name)}.url URL",
             )
-        own = {"url": found} if isinstance(found, str) else {} if found is None else found
-        if not isinstance(own, dict) or (
-            name not in _NAMES and not isinstance(own.get("url"), str)
+        table = {"url": found} if isinstance(found, str) else {} if found is None else found
+        if not isinstance(table, dict) or (
+            name not in _NAMES and not isinstance(table.get("url"), str)
         ):
             raise self._malformed(f"publish.index.repos.{name}")
-        return {**self._index, **own, **({"url": ""} if name in _NAMES else {})}
+        return {**self._index, **table, **({"url": ""} if name in _NAMES else {})}
 
     def _malformed(self, key: str) -> Refused:
         return Refused(
@@ -322,8 +322,8 @@ class Hatch(ToolCall):
                 return None
             parser.get(section, "password", fallback=None)  # hatch would stop there
             found = parser.get(section, "username", fallback=None)
-            own = section == self.repo or self.repo not in _NAMES
-            if own or found == "__token__":
+            of_this_index = section == self.repo or self.repo not in _NAMES
+            if of_this_index or found == "__token__":
                 return found
         raise Refused(f"can't read the user's name in {escape(path)}", "add --user NAME")
 

@@ -130,8 +130,8 @@ class Maturin(ToolCall):
         """The user name that maturin would send. An empty one counts."""
         if "MATURIN_PYPI_TOKEN" in self.environ:
             return _TOKEN
-        if (own := self._own_username()) is not None:
-            return own
+        if (by_command := self._own_username()) is not None:
+            return by_command
         typed = self.words.last(["--username"])
         return self.environ.get("MATURIN_USERNAME") if typed is None else typed
 

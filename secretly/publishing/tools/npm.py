@@ -297,15 +297,15 @@ class Npm(ToolCall):
         manifest = read_manifest(self._project.root) or {}
         if manifest.get("name") != package.name or not manifest.get("publishConfig"):
             return package
-        own = read_folder(self._project.root)
-        return package._replace(config=own.config, shown=own.shown)
+        here = read_folder(self._project.root)
+        return package._replace(config=here.config, shown=here.shown)
 
     def find_destination(self) -> Destination:
         """The registry, by its URL. Only npm's own has the secret ``npm``."""
         target = self._target
-        own = target.url == self.npm.registry
-        secret = "npm" if own else secret_of_host(target.url)
-        return Destination("npm" if own else "", secret, target.url)
+        built_in = target.url == self.npm.registry
+        secret = "npm" if built_in else secret_of_host(target.url)
+        return Destination("npm" if built_in else "", secret, target.url)
 
     def secrets(self, configured: Mapping[str, str]) -> Mapping[str, str]:
         """The variable for the secret, which belongs to the registry.
@@ -361,15 +361,15 @@ class Npm(ToolCall):
     def _scopes(self) -> list[str]:
         """The scopes whose registry could count."""
         scope = self.settings.get("scope")
-        own = [f"@{scope.value.removeprefix('@')}"] if scope else []
-        return sorted({*own, *(one.scope for one in self._packages if one.scope)})
+        configured = [f"@{scope.value.removeprefix('@')}"] if scope else []
+        return sorted({*configured, *(one.scope for one in self._packages if one.scope)})
 
     @property
     def _wants_provenance(self) -> bool:
         found = self.settings.get("provenance")
-        own = [one.config["provenance"] for one in self._packages if "provenance" in one.config]
-        if own and not (found and found.level.typed):
-            return any(own)
+        wanted = [one.config["provenance"] for one in self._packages if "provenance" in one.config]
+        if wanted and not (found and found.level.typed):
+            return any(wanted)
         return found is not None and found.value == "true"
 
 

@@ -218,8 +218,8 @@ class Pdm(ToolCall):
         """``--password``, or a URL with a user name and a password."""
         if self.words.last(("--password",)):
             return "--password"
-        own = bool(self._url) and read_address(self._url).has_colon
-        return _IN_URL if own and not self._has_password else ""
+        has_both = bool(self._url) and read_address(self._url).has_colon
+        return _IN_URL if has_both and not self._has_password else ""
 
     def why_needs_none(self) -> str:
         """``--help`` and ``--version``."""
@@ -329,11 +329,11 @@ class Pdm(ToolCall):
                 )
         if words.has(("--no-verify-ssl", "--ca-certs")):
             return
-        own = entry.value("ca_certs")[0]
+        certificates = entry.value("ca_certs")[0]
         if entry.value("verify_ssl")[0] is False:
             yield "--no-very-ssl"
-        elif own and self.environ.get("PDM_PUBLISH_CA_CERTS") is None:
-            yield f"--ca-certs={own}"
+        elif certificates and self.environ.get("PDM_PUBLISH_CA_CERTS") is None:
+            yield f"--ca-certs={certificates}"
 
 
 def _options_of(pyproject: Mapping[str, Any]) -> Sequence[str]:

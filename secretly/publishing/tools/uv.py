@@ -190,15 +190,15 @@ class Uv(ToolCall):
         found = self.words.last(["--username"])
         if found is None:
             found = self.environ.get("UV_PUBLISH_USERNAME")
-        own = self.address.username
-        if own is not None and found not in (None, own):
+        in_url = self.address.username
+        if in_url is not None and found not in (None, in_url):
             raise Refused(
                 "uv takes the user name from the index's URL or from its option, but not both",
                 "leave out --username, and unset UV_PUBLISH_USERNAME",
             )
-        if found is None and own is None and "UV_PUBLISH_TOKEN" in self.environ:
+        if found is None and in_url is None and "UV_PUBLISH_TOKEN" in self.environ:
             return "__token__"
-        return own if found is None else found
+        return in_url if found is None else found
 
     def is_named_by_project(self) -> bool:
         """Whether a file of the project has the index of that name."""
@@ -365,14 +365,14 @@ class Uv(ToolCall):
 
     def _trust(self, kept: SettingsFile | None) -> Iterator[str]:
         """The options for the system's certificates and its keyring, if a file asks for them."""
-        own = kept.options if kept else {}
+        options = kept.options if kept else {}
         found = first(self.files, "system-certs") or first(self.files, "native-tls")
-        if found and found[1] is not own.get("system-certs", own.get("native-tls", False)):
+        if found and found[1] is not options.get("system-certs", options.get("native-tls", False)):
             yield "--native-tls" if found[1] else "--no-native-tls"
         key, option = "keyring-provider", "--keyring-provider"
         found = first(self.files, key)
         given = self.value((option, "$UV_KEYRING_PROVIDER"))
-        if found and given is None and found[1] != own.get(key, "disabled"):
+        if found and given is None and found[1] != options.get(key, "disabled"):
             yield f"{option}={found[1]}"
 
 
