@@ -73,10 +73,10 @@ class Record:
     _defaults: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
-        names, inherited, own = _annotated(cls), cls._fields, vars(cls)
+        names, inherited, attributes = _annotated(cls), cls._fields, vars(cls)
         if inherited:
             names = (*inherited, *(name for name in names if name not in inherited))
-        defaults = {name: own[name] for name in names if name in own}
+        defaults = {name: attributes[name] for name in names if name in attributes}
         cls._defaults = {**cls._defaults, **defaults} if inherited else defaults
         cls._fields, cls._field_set = names, frozenset(names)
 

@@ -144,8 +144,8 @@ def with_secretly(
 
     .. versionadded:: 1.1
     """
-    own = SecretlySource(settings_cls, **options)
-    return init_settings, env_settings, dotenv_settings, file_secret_settings, own
+    source = SecretlySource(settings_cls, **options)
+    return init_settings, env_settings, dotenv_settings, file_secret_settings, source
 
 
 def _missing(

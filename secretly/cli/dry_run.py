@@ -123,8 +123,8 @@ class _Places:
         for one in self.candidates(request):
             if one.source is not None and one.source.scheme != "command":
                 registry.find(one.source.scheme)  # what the run would refuse
-            own = one.name == request.reference.name
-            label = escape(str(request.reference) if own else one.name)
+            is_asked_for = one.name == request.reference.name
+            label = escape(str(request.reference) if is_asked_for else one.name)
             if request.reference.scheme:
                 label = f"{label} typed" if one.source is None else label
             elif one.source is not None:

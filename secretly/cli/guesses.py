@@ -192,10 +192,10 @@ def _how(command: Sequence[str], tool: str) -> str:
     """How a command gets a secret for an upload that it starts."""
     shown, program = format_command(command, 60), os.path.basename(command[0])
     variables = known_commands.COMMANDS.get(tool, {}).get("secrets")
-    own = dict(variables) if isinstance(variables, dict) else {}
-    if any(own.values()) and (program == tool or program in _OWN_PATH):
+    by_variable = dict(variables) if isinstance(variables, dict) else {}
+    if any(by_variable.values()) and (program == tool or program in _OWN_PATH):
         # Its token can't be narrowed: cargo, npm.
-        variable, secret = next(iter(own.items()))
+        variable, secret = next(iter(by_variable.items()))
         return f"To give it one: secretly run -e {variable}={secret} {shown}"
     tool = "twine" if tool == program else tool
     if program in _OWN_PATH:

@@ -96,15 +96,15 @@ def as_recipe(known: Invocation | None, options: RunOptions) -> tuple[Invocation
             )
     row = known.row
 
-    def own(name: str) -> str:
+    def named(name: str) -> str:
         return name.replace("{REPOSITORY}", _SECRET.upper())
 
     row = row._replace(
-        secrets={own(name): reference or _SECRET for name, reference in row.secrets.items()},
-        username=row.username and own(row.username),
-        alternatives=tuple(map(own, row.alternatives)),
-        removes=tuple(map(own, row.removes)),
-        blanks=tuple(map(own, row.blanks)),
+        secrets={named(name): reference or _SECRET for name, reference in row.secrets.items()},
+        username=row.username and named(row.username),
+        alternatives=tuple(map(named, row.alternatives)),
+        removes=tuple(map(named, row.removes)),
+        blanks=tuple(map(named, row.blanks)),
     )
     call = known._replace(row=row, arguments=(row.subcommands[0],), launching=(), started=())
     return call, tuple(sorted(set(map(normalize_project, options.project))))

@@ -60,8 +60,8 @@ def execute(options: Namespace) -> int:
 def _comes_first(folder: Path, command: str, same_name: bool, environ: Mapping[str, str]) -> bool:
     """Whether the shell finds the shims; one with the command's own name must come before it."""
     folders = [os.path.normpath(f) for f in environ.get("PATH", "").split(os.pathsep) if f]
-    own = os.path.normpath(folder)
-    if own not in folders or not same_name:
-        return own in folders
+    of_shims = os.path.normpath(folder)
+    if of_shims not in folders or not same_name:
+        return of_shims in folders
     real = safefiles.program_on_path(command, environ) or ""
-    return os.path.normpath(os.path.dirname(real)) not in folders[: folders.index(own)]
+    return os.path.normpath(os.path.dirname(real)) not in folders[: folders.index(of_shims)]

@@ -29,8 +29,8 @@ def look_at_upload(
     upload = preparing.look_at_upload(known, plain, context, program=path)
     if upload is None or preparing.why_needs_none(upload):
         return upload
-    own = preparing.credentials(known.row._replace(username=None), upload)
-    if own & {*plain, *(name for name, value in context.environ.items() if value)}:
+    credentials = preparing.credentials(known.row._replace(username=None), upload)
+    if credentials & {*plain, *(name for name, value in context.environ.items() if value)}:
         return upload  # it has its secret
     if not (upload.narrows and locating.is_unknown(upload.destination, context)):
         return upload
@@ -49,11 +49,11 @@ def why_gets_none(
     :raises Refused: if the user gives a secret twice: in the call, and with ``-e``.
     """
     named = {name for by in explicit for name in by.variables}
-    own = preparing.credentials(row._replace(username=None), upload) if named else set()
-    if own := named & own:
+    credentials = preparing.credentials(row._replace(username=None), upload) if named else set()
+    if twice := named & credentials:
         if upload.given_by:
             raise Refused(
-                f"{upload.given_by} gives a secret, and so does -e {escape(min(own))}",
+                f"{upload.given_by} gives a secret, and so does -e {escape(min(twice))}",
                 "leave one of them out",
             )
         return ""

@@ -96,16 +96,16 @@ class Invocation(Record):
         from .launchers import PLAIN, skip_options, values_of
 
         found = []
-        for (name, own), word in zip(self.launching, self.started, strict=True):
+        for (name, arguments), word in zip(self.launching, self.started, strict=True):
             if name in PLAIN:
-                pairs = [(part[0], part[2]) for part in (one.partition("=") for one in own)]
+                pairs = [(part[0], part[2]) for part in (one.partition("=") for one in arguments)]
                 found.append(Start(name, pairs if name == "env" else (), word))
                 continue
             values = values_of(name)
-            called, rest = [name], list(own)
+            called, rest = [name], list(arguments)
             while rest := skip_options(rest, values):
                 called.append(rest.pop(0))
-            found.append(Start(" ".join(called), parse_words(own, values).options, word))
+            found.append(Start(" ".join(called), parse_words(arguments, values).options, word))
         return tuple(found)
 
     @property
@@ -118,8 +118,8 @@ class Invocation(Record):
     @property
     def is_module(self) -> bool:
         """Whether it starts as a module of Python: ``python -m twine``, ``uv run -m twine``."""
-        name, own = self.launching[-1] if self.launching else ("", ())
-        return name.startswith("py") or not {"-m", "--module"}.isdisjoint(own)
+        name, arguments = self.launching[-1] if self.launching else ("", ())
+        return name.startswith("py") or not {"-m", "--module"}.isdisjoint(arguments)
 
     def redirected(self, environ: Mapping[str, str]) -> str:
         """The launcher that starts the command in another folder, or with other variables.
@@ -204,9 +204,9 @@ def recognize(
         if row is not None:
             pairs = zip(readings[:last], readings[1 : last + 1], strict=True)  # noqa: RUF007
             # The first word after a launcher's own ones is the name of the next reading.
-            split = [(by, own, len(own) - len(rest) - 1) for (by, own), (_, rest) in pairs]
-            launching = tuple((by, own[:at]) for by, own, at in split)
-            started = tuple(own[at] for _, own, at in split)
+            split = [(by, words, len(words) - len(rest) - 1) for (by, words), (_, rest) in pairs]
+            launching = tuple((by, words[:at]) for by, words, at in split)
+            started = tuple(words[at] for _, words, at in split)
             return Invocation(row, tuple(arguments), launching, started)
     return None
 

@@ -28,23 +28,23 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
     environ = Environ(os.environ if environ is None else environ)
     tables = {"secrets": known_commands.SECRETS, "commands": known_commands.COMMANDS}
     path = config_path(environ)
-    own = _user_tables(path, named=bool(environ.get("SECRETLY_CONFIG")))
-    if own is None:
+    user_tables = _user_tables(path, named=bool(environ.get("SECRETLY_CONFIG")))
+    if user_tables is None:
         return ConfigFile("").configuration(tables)
     # The merged tables are read, for a `default` may name a shipped profile. The shipped values
     # are right: an error is in the user's.
-    found = ConfigFile(path).configuration(_merged(tables, own))
-    for name in own.get("commands", ()):
+    found = ConfigFile(path).configuration(_merged(tables, user_tables))
+    for name in user_tables.get("commands", ()):
         found.commands[name]  # find errors now, even if this run doesn't need the command
     return found
 
 
-def _merged(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(shipped: Mapping[str, Any], user_tables: Mapping[str, Any]) -> dict[str, Any]:
     """The shipped tables with the user's values in place of theirs, key by key."""
-    both = {**shipped, **own}
-    for name in shipped.keys() & own.keys():
-        if isinstance(shipped[name], dict) and isinstance(own[name], dict):
-            both[name] = _merged(shipped[name], own[name])
+    both = {**shipped, **user_tables}
+    for name in shipped.keys() & user_tables.keys():
+        if isinstance(shipped[name], dict) and isinstance(user_tables[name], dict):
+            both[name] = _merged(shipped[name], user_tables[name])
     return both
 
 

@@ -62,14 +62,15 @@ def as_me(rules: Policy) -> str:
     return f'agents = "as-me" in {" and in ".join(rules.careful) or users_file() or SYSTEM}'
 
 
-def load(system: str = SYSTEM, own: str | None = None) -> Policy:
+def load(system: str = SYSTEM, users_path: str | None = None) -> Policy:
     """Read the policy files. Without one, only their absence is found out.
 
-    :param own: the user's file; None: see :func:`users_file`.
+    :param users_path: the user's file; None: see :func:`users_file`.
     :raises BadConfiguration: naming the file and the key.
     :raises Refused: if somebody else could change a file.
     """
-    paths = [path for path in (system, users_file() if own is None else own) if _exists(path)]
+    users = users_file() if users_path is None else users_path
+    paths = [path for path in (system, users) if _exists(path)]
     if not paths:
         return Policy()
     from . import policy_file

@@ -136,9 +136,9 @@ def _run_in_child(setting: _Setting, run: Run) -> int:
 def _become(setting: _Setting, run: Run) -> int:
     """Run ``secretly`` in this process, in the project's folder."""
     os.chdir(setting.project)
-    own = f"{setting.tool.program.upper()}_"
+    settings = f"{setting.tool.program.upper()}_"
     for name in list(os.environ):  # the user's own settings for the tool would steer it
-        if name.startswith(own) or name.lower().endswith("_proxy"):
+        if name.startswith(settings) or name.lower().endswith("_proxy"):
             del os.environ[name]
     path = os.environ.get("PATH", os.defpath)
     os.environ |= {

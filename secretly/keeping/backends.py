@@ -181,12 +181,12 @@ def store_item(backend: Any, service: str, username: str, value: str) -> bool:
         attributes = {**_wanted(backend, service, username), "application": backend.appid}
         label = f"Password for '{username}' on '{service}'"
         stored = collection.create_item(label, attributes, value, replace=True)
-        own = _own_items(backend, collection, service, username)
-        for item in own:
+        items = _own_items(backend, collection, service, username)
+        for item in items:
             # Another program's item of that name would hide the new item.
             if item.item_path != stored.item_path:
                 item.delete()
-        paths = [item.item_path for item in own]
+        paths = [item.item_path for item in items]
         return stored.item_path in paths and stored.get_secret() == value.encode()
 
 

@@ -67,8 +67,8 @@ class Keychain:
 
     def _machine(self, prompt_timeout: float | None) -> float:
         """How long a call may take that does not ask the user, in seconds."""
-        own = MACHINE_TIMEOUT if prompt_timeout is None else prompt_timeout
-        return self._limited(min(MACHINE_TIMEOUT, own))
+        patience = MACHINE_TIMEOUT if prompt_timeout is None else prompt_timeout
+        return self._limited(min(MACHINE_TIMEOUT, patience))
 
     async def get(self, service: str, username: str, prompt_timeout: float | None) -> Secret | None:
         """Return the secret of *service* and *username*, or None.
@@ -205,8 +205,8 @@ class Keychain:
         """
         from .others import list_items
 
-        own = {(one.name, one.username) for one in self._listed(lambda listed: listed.items)}
-        return await self._call(lambda backend: list_items(backend, own), MACHINE_TIMEOUT)
+        stored = {(one.name, one.username) for one in self._listed(lambda listed: listed.items)}
+        return await self._call(lambda backend: list_items(backend, stored), MACHINE_TIMEOUT)
 
     async def describe(self) -> str:
         """Return the name of the backend that secretly would use.

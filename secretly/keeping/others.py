@@ -12,10 +12,10 @@ from .backends import has_attributes
 __all__ = ["list_items"]
 
 
-def list_items(backend: Any, own: Collection[tuple[str, str]]) -> list[foreign.OtherItem] | None:
+def list_items(backend: Any, stored: Collection[tuple[str, str]]) -> list[foreign.OtherItem] | None:
     """Return the items of programs that secretly knows, sorted; None if a keychain can't list them.
 
-    :param own: the service and the user name of each item that secretly stored.
+    :param stored: the service and the user name of each item that secretly stored.
     """
     if not has_attributes(backend):
         return None
@@ -23,5 +23,5 @@ def list_items(backend: Any, own: Collection[tuple[str, str]]) -> list[foreign.O
     with contextlib.closing(collection.connection):
         items = [item.get_attributes() for item in collection.get_all_items()]
     found = {one for one in map(foreign.recognized, items) if one is not None}
-    named = {foreign.reference(*pair) for pair in own}
+    named = {foreign.reference(*pair) for pair in stored}
     return sorted(one for one in found if one.reference not in named)

@@ -183,10 +183,10 @@ class Stores:
         return Outcome(unavailable=unavailable)
 
     async def _get(self, candidate: Candidate, request: SecretRequest) -> ResolvedSecret | None:
-        origin, name, value, own = candidate.origin, candidate.name, candidate.value, None
+        origin, name, value, of_item = candidate.origin, candidate.name, candidate.value, None
         if value is None and candidate.source is not None:
             assert self._items is not None
-            value, own = await self._items.get(candidate.source)
+            value, of_item = await self._items.get(candidate.source)
         if candidate.username is not None:
             if origin == MEMORY and memory_in_use(self._context, _MOMENT):
                 value = self._remembered(name, candidate.username.name)
@@ -197,7 +197,7 @@ class Stores:
         if value is None:
             return None
         if origin == KEYCHAIN and is_sealed(value):
-            return ResolvedSecret(value, own_username(candidate, own), candidate, sealed=True)
+            return ResolvedSecret(value, own_username(candidate, of_item), candidate, sealed=True)
         if origin == KEYCHAIN and candidate.entry.sealed:
             raise Refused(
                 f"{escape(name)} is not sealed, and the configuration has sealed = true for it",
@@ -207,7 +207,7 @@ class Stores:
             value = check_stored(candidate, value)
         elif origin != CONFIGURATION:
             check_whole(candidate, value, may_be_empty=True)
-        return ResolvedSecret(value, own_username(candidate, own), candidate)
+        return ResolvedSecret(value, own_username(candidate, of_item), candidate)
 
     def _remembered(self, name: str, username: str) -> Secret | None:
         """What memory has, unless the secret is sealed: then another program put it there."""

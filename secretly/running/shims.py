@@ -86,13 +86,13 @@ def _running(command: str, *words: str) -> str:
     npm's ``npm_config_//host/:_authToken``.
     """
     script = os.path.abspath(sys.argv[0])
-    own = os.path.basename(script) == "secretly" and os.access(script, os.X_OK)
-    if interpreter := _interpreter(script if own else None):
+    is_script = os.path.basename(script) == "secretly" and os.access(script, os.X_OK)
+    if interpreter := _interpreter(script if is_script else None):
         call = f"sys.exit(main([{', '.join(map(repr, words))}, *sys.argv[1:]]))"
         lines = ("import sys", _IMPORT, call)
         return _script(command, *lines, interpreter=interpreter)
     # -P: never a secretly of the current folder.
-    start = [script] if own else [sys.executable, "-P", "-m", "secretly"]
+    start = [script] if is_script else [sys.executable, "-P", "-m", "secretly"]
     return _script(command, f'exec {" ".join(map(shlex.quote, (*start, *words)))} "$@"')
 
 

@@ -43,14 +43,14 @@ def make_folder(files: Mapping[str, str], environ: Mapping[str, str]) -> str:
     roots = _roots(environ)
     for root in roots:
         _remove_abandoned(root)
-    own, reading, writing = os.getpid(), *os.pipe()
-    ending = _end_of(own)
+    pid, reading, writing = os.getpid(), *os.pipe()
+    ending = _end_of(pid)
     child = os.fork()
     if child == 0:
         try:
             os.close(reading)
             if os.fork() == 0:  # its parent ends, so the command never has to wait for it
-                _stay(own, ending, writing, roots, files)
+                _stay(pid, ending, writing, roots, files)
         finally:
             os._exit(0)
     os.close(writing)
@@ -110,7 +110,7 @@ def _remove_abandoned(root: Path) -> None:
 
 
 def _stay(
-    own: int, ending: int | None, said: int, roots: Sequence[Path], files: Mapping[str, str]
+    pid: int, ending: int | None, said: int, roots: Sequence[Path], files: Mapping[str, str]
 ) -> None:
     """Make the folder, say where it is, wait for the end of the command, remove the folder."""
     os.setsid()
@@ -119,7 +119,7 @@ def _stay(
     folder = ""
     try:
         try:
-            folder = _made_in(roots, f"{_PREFIX}{own}-")
+            folder = _made_in(roots, f"{_PREFIX}{pid}-")
             for name, text in files.items():
                 path = Path(folder, name)
                 path.write_text(text, "utf-8")
@@ -131,7 +131,7 @@ def _stay(
         os.chdir("/")
         _close_all_but(ending)
         if answer.startswith(b"/"):
-            _wait(own, ending)
+            _wait(pid, ending)
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)

@@ -24,8 +24,8 @@ def new(size: int) -> Any:
     if size <= _left and "hashlib" not in sys.modules:
         try:
             _left -= size
-            own: Any = __import__("_sha2" if sys.version_info >= (3, 12) else "_sha256")
-            return own.sha256()
+            module: Any = __import__("_sha2" if sys.version_info >= (3, 12) else "_sha256")
+            return module.sha256()
         except ImportError:  # a Python that was built without them
             pass
     import hashlib

@@ -49,8 +49,8 @@ class Items:
         """Note that a field of an item is wanted; return the item and the field."""
         path, field = reference.path, reference.field
         if reference.usual == "password":
-            path, own = _parted(self._source(reference), (reference.scheme, path))
-            field = own or field
+            path, in_path = _parted(self._source(reference), (reference.scheme, path))
+            field = in_path or field
         key = (reference.scheme, path)
         self._fields.setdefault(key, {})[field] = None
         return key, field
@@ -111,9 +111,9 @@ def _parted(source: Source, key: tuple[str, str]) -> tuple[str, str]:
     what = "parted() did not return two strings"
     try:
         part = getattr(source, "parted", None)
-        path, own = (key[1], "") if part is None else part(key[1])
-        if isinstance(path, str) and isinstance(own, str):
-            return path, own
+        path, field = (key[1], "") if part is None else part(key[1])
+        if isinstance(path, str) and isinstance(field, str):
+            return path, field
     except (SecretlyError, KeyboardInterrupt):
         raise
     except BaseException as error:  # other people's code

@@ -109,9 +109,9 @@ def _fields(found: Any) -> Mapping[str, str]:
     if item.get("url") == _NOTE and note.startswith("NoteType:"):
         del fields["url"]
         for name, value in _fields_of_note(note).items():
-            own = name.casefold() if name.casefold() in ("password", "username") else name
+            key = name.casefold() if name.casefold() in ("password", "username") else name
             if value:
-                fields.setdefault(own, value)
+                fields.setdefault(key, value)
     return fields
 
 

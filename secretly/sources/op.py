@@ -102,9 +102,9 @@ def parted(path: str) -> tuple[str, str]:
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
     """Return the fields of the item, or the value that a reference with a query names."""
     plain, query, _ = path.partition("?")
-    own = [field for field in fields if field.startswith("/")]
+    own_form = [field for field in fields if field.startswith("/")]
     parts = [operand(part) for part in plain.split("/")]
-    ways = [[*parts, *map(operand, field[1:].split("/"))] for field in own] or [parts]
+    ways = [[*parts, *map(operand, field[1:].split("/"))] for field in own_form] or [parts]
     if not all(map(all, ways)) or max(map(len, ways)) > 4:
         raise BadReference(
             f"op://{escape(path)} does not say which item", "write op://VAULT/ITEM/FIELD"
@@ -126,17 +126,17 @@ async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]
         where = (parts[-1], "--vault", parts[0])[: 3 if len(parts) > 1 else 1]
         if first:
             found = await call("get", "item", *where)
-            has = program.parsed(found, lambda item: _fields_of_1(item, own), plain)
-            return has | await _document(found, own, call("get", "document", *where))
+            has = program.parsed(found, lambda item: _fields_of_1(item, own_form), plain)
+            return has | await _document(found, own_form, call("get", "document", *where))
         if query:
             return {"password": await call("read", f"op://{path}")}
-        if len(fields) == len(own) == 1:
-            return {own[0]: await call("read", f"op://{plain}{own[0]}")}
+        if len(fields) == len(own_form) == 1:
+            return {own_form[0]: await call("read", f"op://{plain}{own_form[0]}")}
         found = await call("item", "get", *where, "--format", "json")
-        has = Item.of(program.parsed(found, lambda item: _fields_of_2(item, own), plain))
+        has = Item.of(program.parsed(found, lambda item: _fields_of_2(item, own_form), plain))
         # A file that belongs to the item, or a name that several fields have: op finds it.
-        read = {way: await call("read", f"op://{plain}{way}") for way in own if way not in has}
-        return {**has, **read, **await _document(found, own, call("document", "get", *where))}
+        read = {way: await call("read", f"op://{plain}{way}") for way in own_form if way not in has}
+        return {**has, **read, **await _document(found, own_form, call("document", "get", *where))}
 
     async def unlock(wrong: str) -> None:
         await _sign_in(run, wrong)
@@ -235,8 +235,8 @@ def _latest_account(run: Run) -> str:
 def _settings_of_1(environ: Mapping[str, str]) -> Iterator[str]:
     """Return where ``op`` looks for its settings, in order."""
     home, settings = places.home_folder(environ), places.named_folder("XDG_CONFIG_HOME", environ)
-    own = places.named_folder("OP_CONFIG_DIR", environ)
-    first = ((own, ""), (home, ".op"), (settings, ".op"))
+    named = places.named_folder("OP_CONFIG_DIR", environ)
+    first = ((named, ""), (home, ".op"), (settings, ".op"))
     for base, inside in (*first, (home, ".config/op"), (settings, "op")):
         if base:
             yield os.path.join(base, inside, "config")
@@ -246,15 +246,15 @@ def _settings_of_1(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 async def _document(
-    item: Secret, own: Sequence[str], get: Coroutine[Any, Any, Secret]
+    item: Secret, own_form: Sequence[str], get: Coroutine[Any, Any, Secret]
 ) -> dict[str, str]:
     """The text of an item's file, if the item is a document: it takes the password's place.
 
-    :param own: the wanted fields of the own form, which op finds itself.
+    :param own_form: the wanted fields of the own form, which op finds itself.
     :param get: fetches the text; closed, if there is nothing to fetch.
     """
     try:
-        if own or not program.parsed(item, _is_document, "it"):
+        if own_form or not program.parsed(item, _is_document, "it"):
             return {}
         return {"password": await get}
     finally:
@@ -266,7 +266,7 @@ def _is_document(item: Any) -> bool:
     return bool(item.get("category") == "DOCUMENT" or item.get("templateUuid") == "006")
 
 
-def _fields_of_2(item: Any, own: Sequence[str]) -> Mapping[str, str]:
+def _fields_of_2(item: Any, own_form: Sequence[str]) -> Mapping[str, str]:
     """Return the fields by purpose, then by id, then by label; fields outside sections first.
 
     An empty field outside sections stays empty: a field of a section does not take its place.
@@ -281,7 +281,7 @@ def _fields_of_2(item: Any, own: Sequence[str]) -> Mapping[str, str]:
                 if name and (value or not inside):
                     found.setdefault(name, value)
     fields = [f for f in item.get("fields", ()) if f.get("value")]
-    for path in own:
+    for path in own_form:
         *section, name = path[1:].casefold().split("/")
         same = [f for f in fields if name in _names(f) and _within(f.get("section"), section)]
         if len(same) == 1:
@@ -297,13 +297,13 @@ def _names(thing: Any) -> set[str]:
     return {str(thing.get(key) or "").casefold() for key in ("id", "label")}
 
 
-def _fields_of_1(item: Any, own: Sequence[str]) -> dict[str, str]:
+def _fields_of_1(item: Any, own_form: Sequence[str]) -> dict[str, str]:
     """Return the fields of version 1's form. An item of the kind 'password' has only a password.
 
     An empty field outside sections stays empty: a field of a section does not take its place.
     """
     found: dict[str, str] = {}
-    for path in ("", *own):
+    for path in ("", *own_form):
         *section, name = path[1:].casefold().split("/")
         for key, value in _pairs_of_1(item["details"], section):
             if key and value is not None and (not path or key.casefold() == name):

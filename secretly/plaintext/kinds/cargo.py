@@ -22,9 +22,9 @@ def find(document: Document) -> list[Finding]:
 
 def _finding(document: Document, key: Key, value: Secret) -> Finding:
     line, cut = toml.find_key(document.data, key) or (0, None)
-    own = key[0] == "registries"
-    name = key[1] if own else secret_of("cargo", document.configuration)
-    registry = f" --registry {shell_quote(name)}" if own else ""
+    is_registry = key[0] == "registries"
+    name = key[1] if is_registry else secret_of("cargo", document.configuration)
+    registry = f" --registry {shell_quote(name)}" if is_registry else ""
     return Finding(
         ".".join(key),
         line,
@@ -36,7 +36,7 @@ def _finding(document: Document, key: Key, value: Secret) -> Finding:
         (key,),
         problem="" if cut else "its key is not on a line of its own",
         command=f"secretly run cargo publish{registry}",
-        revoke=f"in your account at {name if own else 'the registry, under API Tokens'}",
+        revoke=f"in your account at {name if is_registry else 'the registry, under API Tokens'}",
     )
 
 

@@ -50,16 +50,16 @@ def refuse_rivals(
     :raises Refused: with the option or the file.
     """
     row = known.row
-    own = [name for name in (*row.secrets, *row.alternatives) if name in delivered]
-    if not own:
+    credentials = [name for name in (*row.secrets, *row.alternatives) if name in delivered]
+    if not credentials:
         return
     environ = Environ({**environ, **dict(_set_by_env(known))})
     for word in row.beaten_by:
         rival = _option(known, word) if word.startswith("-") else _settings(known, word, environ)
         if rival is not None:
-            tool = escape(row.name)
+            tool, variable = escape(row.name), credentials[-1]
             raise Refused(
-                f"{tool} would use {rival.what}, not the secret that secretly puts into {own[-1]}",
+                f"{tool} would use {rival.what}, not the secret that secretly puts into {variable}",
                 f"{rival.fix}, or run {tool} without secretly",
             )
 

@@ -33,6 +33,6 @@ def find(known: Invocation, environ: Mapping[str, str]) -> Rival | None:
 def _settings(environ: Mapping[str, str]) -> Iterator[str]:
     home = environ.get("GEMINI_CLI_HOME") or home_path("", environ)
     yield os.path.join(home, ".gemini", "settings.json")
-    own = environ.get("GEMINI_CLI_SYSTEM_SETTINGS_PATH")
+    named = environ.get("GEMINI_CLI_SYSTEM_SETTINGS_PATH")
     mac = "/Library/Application Support/GeminiCli/settings.json"
-    yield own or (mac if sys.platform == "darwin" else "/etc/gemini-cli/settings.json")
+    yield named or (mac if sys.platform == "darwin" else "/etc/gemini-cli/settings.json")

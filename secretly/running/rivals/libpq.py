@@ -66,10 +66,10 @@ def _setting(text: str, key: str) -> str | None:
 
 def _in_service(name: str, environ: Mapping[str, str]) -> Rival | None:
     """The password of a service; a service that can't be read for certain may have one."""
-    own = environ.get("PGSERVICEFILE") or home_path(".pg_service.conf", environ)
+    users_file = environ.get("PGSERVICEFILE") or home_path(".pg_service.conf", environ)
     system = environ.get("PGSYSCONFDIR")
     folders = [system] if system else _SYSTEM
-    for path in (own, *(os.path.join(one, "pg_service.conf") for one in folders)):
+    for path in (users_file, *(os.path.join(one, "pg_service.conf") for one in folders)):
         keys = _keys(read_settings(path) or "", name)
         if keys is None:
             continue

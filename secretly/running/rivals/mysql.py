@@ -73,11 +73,11 @@ def _files(options: list[tuple[str, str | None]], environ: Mapping[str, str]) ->
         return []
     if named := given.get("--defaults-file"):
         return [named]
-    own = [environ.get("MARIADB_HOME"), environ.get("MYSQL_HOME")]
+    folders = [environ.get("MARIADB_HOME"), environ.get("MYSQL_HOME")]
     extra = given.get("--defaults-extra-file")
     return [
         *_SYSTEM,
-        *(os.path.join(folder, "my.cnf") for folder in own if folder),
+        *(os.path.join(folder, "my.cnf") for folder in folders if folder),
         *filter(None, [extra]),
         home_path(".my.cnf", environ),
     ]
