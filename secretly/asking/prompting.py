@@ -128,18 +128,18 @@ async def _turn(
     tell: Callable[[str], None],
 ) -> AsyncIterator[Asker]:
     patience = Patience(prompt_timeout, until)
-    async with _turns.take(patience.left()) as own:
+    async with _turns.take(patience.left()) as ours:
         method = await choosing.choose(environ, setting)
         around = choosing.surroundings(environ, setting)
         if method.graphical and method.program is not None:
             from . import screen_turns
 
-            screen = screen_turns.turn(environ, patience.left(), own, tell)
+            screen = screen_turns.turn(environ, patience.left(), ours, tell)
         else:
             screen = _no_turn()
         async with screen:
             terminal = around.usable_terminal
-            async with terminal.turn(patience.left(), own) if terminal else _no_turn():
+            async with terminal.turn(patience.left(), ours) if terminal else _no_turn():
                 asker = Asker((method, around), patience, [], tell)
                 try:
                     yield asker
@@ -231,12 +231,12 @@ async def turn_for_program(
     :param setting: what limits how to ask: under an agent, no terminal.
     :returns: the variables that tell the program which terminal to ask on, if there is one.
     """
-    async with _turns.take(timeout) as own:
+    async with _turns.take(timeout) as ours:
         found = choosing.surroundings(environ, setting).usable_terminal
         if found is None:
             yield {}
             return
-        async with found.turn(timeout, own):
+        async with found.turn(timeout, ours):
             with found.opened(asking):
                 yield {"GPG_TTY": found.path} if found.named else {}
 

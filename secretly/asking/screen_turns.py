@@ -121,27 +121,27 @@ class Lock:
 
 @asynccontextmanager
 async def turn(
-    environ: Mapping[str, str], timeout: float, own: turns.Turn, tell: Callable[[str], None]
+    environ: Mapping[str, str], timeout: float, ours: turns.Turn, tell: Callable[[str], None]
 ) -> AsyncIterator[None]:
     """Keep other processes of secretly from opening a dialog on this screen meanwhile.
 
     If the files for that can't be made, dialogs may lie on top of each other, but secretly asks.
 
     :param timeout: how long to wait for the other processes, in seconds.
-    :param own: the turn in this process. If another coroutine gets that turn, release this one.
+    :param ours: our turn in this process. If another coroutine gets it, release this one.
     :param tell: called with what secretly waits for, if that takes a while.
     :raises PromptTimeout: if the wait takes longer.
     """
     folder = places.shared_folder(environ)
     lock = Lock([os.path.join(folder, f"screen-{name}.lock") for name in screen_names(environ)])
-    kept, process = own.release, os.getpid()
+    kept, process = ours.release, os.getpid()
     try:
-        own.release = lock.release
+        ours.release = lock.release
         with suppress(OSError):
             await _wait(lock, timeout, tell)
         yield
     finally:
-        own.release = kept
+        ours.release = kept
         if os.getpid() == process:
             lock.release()
         else:

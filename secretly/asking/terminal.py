@@ -126,19 +126,19 @@ class Terminal:
             os.close(descriptor)
 
     @asynccontextmanager
-    async def turn(self, timeout: float, own: turns.Turn) -> AsyncIterator[None]:
+    async def turn(self, timeout: float, ours: turns.Turn) -> AsyncIterator[None]:
         """Keep other processes of secretly from asking on this terminal meanwhile.
 
         :param timeout: how long to wait for the other processes, in seconds.
-        :param own: the turn in this process. If another coroutine gets that turn, release this one.
+        :param ours: our turn in this process. If another coroutine gets it, release this one.
         :raises PromptTimeout: if the wait takes longer.
         :raises PinentryFailed: if the terminal no longer exists, or goes away meanwhile.
         """
         deadline = time.monotonic() + timeout
         descriptor = self._open(os.O_RDONLY if self.named else os.O_RDWR)
-        kept, process = own.release, os.getpid()
+        kept, process = ours.release, os.getpid()
         try:
-            own.release = lambda: self._lock(descriptor, False)
+            ours.release = lambda: self._lock(descriptor, False)
             while True:
                 try:
                     self._lock(descriptor)
@@ -154,7 +154,7 @@ class Terminal:
                     await requests.sleep(_TURN_INTERVAL)
             yield
         finally:
-            own.release = kept
+            ours.release = kept
             if os.getpid() == process:
                 # Unlock, because a forked process has the descriptor too, which keeps the lock.
                 self._lock(descriptor, False)
