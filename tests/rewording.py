@@ -1,16 +1,21 @@
-"""Reword texts that a user reads, one at a time, and count the tests that break.
+"""Reword texts that a user reads, and count the tests that break with each of them.
 
     tox -e reword [-- --texts 20 --seed 1]
 
 A text is an error, its hint, a part of a prompt, a part of the help, or a line that the command
 prints. One test file owns it: the one in which most tests break. At most two tests of other files
 may break. The exit status is 1 if more do.
+
+First all texts are reworded together. The pure layer runs, and the tests that start processes if
+they quote one of the texts. What fails is then run again with each half of the texts, and so on,
+until each failing test has its text.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import functools
 import os
 import random
@@ -20,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -34,8 +39,12 @@ KINDS = ("error", "hint", "prompt", "help", "line")
 #: How many tests of other files may break.
 MOST = 2
 
-#: How long the tests of one text may take, in seconds.
-PATIENCE = 900
+#: How long one run of the tests may take, in seconds.
+PATIENCE = 3600
+
+#: The tests that run here, and those of them that start no process.
+HERE = "not real and not hypothesis"
+PURE = f"{HERE} and not process"
 
 #: A word that can be reworded: not a name, an option, an escape or the verb of a command.
 _WORD = re.compile(r"(?<![\w\\{%$./:`'\"<=-])(?<!secretly )(?!secretly)[a-z]{4,}(?![\w}/:`'\"=(-])")
@@ -52,6 +61,11 @@ class Text(NamedTuple):
     kind: str
     span: tuple[int, int]
     source: str
+
+    @property
+    def where(self) -> str:
+        """Its file and its beginning, in one line."""
+        return f"{self.path.relative_to(ROOT)}: {' '.join(self.source.split())[:90]}"
 
     @property
     def words(self) -> list[str]:
@@ -230,10 +244,19 @@ class Said(NamedTuple):
 
     :param test: the test's name; empty for a constant, a fixture or a helper.
     :param phrases: its phrases.
+    :param words: its longer words.
     """
 
     test: str
     phrases: frozenset[str]
+    words: frozenset[str]
+
+
+class Usual(NamedTuple):
+    """What many texts have: phrases of more than three, words of more than two."""
+
+    phrases: frozenset[str]
+    words: frozenset[str]
 
 
 @functools.cache
@@ -244,8 +267,10 @@ def said_in_tests() -> dict[str, list[Said]]:
         parts = found[path.relative_to(ROOT).as_posix()] = []
         for node in ast.parse(path.read_bytes()).body:
             is_test = isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-            said = frozenset[str]().union(*(phrases(words) for words in _quoted(node)))
-            parts.append(Said(node.name if is_test else "", said))
+            quoted = list(_quoted(node))
+            said = frozenset[str]().union(*map(phrases, quoted))
+            longer = frozenset[str]().union(*map(long_words, quoted))
+            parts.append(Said(node.name if is_test else "", said, longer))
     return found
 
 
@@ -256,21 +281,25 @@ def shown_in_pages() -> frozenset[str]:
     return frozenset[str]().union(*(runs(_words(page.read_text("utf-8")), 4) for page in pages))
 
 
-def quoting(text: Text, common: set[str]) -> list[str]:
+def quoting(text: Text, usual: Usual) -> list[str]:
     """The tests that quote a part of a text: files, or functions of files.
 
-    :param common: phrases of many texts: only a test function that has one itself may mean this
-        text, not each that uses a constant or a helper with one.
+    A test function quotes it with a phrase, or with one word that is rare in texts. With a
+    constant or a helper of the file, each of its tests may, if the phrase is rare.
     """
-    wanted = phrases(text.words) - phrases(_words(reworded(text.source)))
-    rare = wanted - common
+    new = _words(reworded(text.source))
+    wanted, words = phrases(text.words) - phrases(new), long_words(text.words) - set(new)
+    rare, rare_words = wanted - usual.phrases, words - usual.words
     found = []
     for name, parts in said_in_tests().items():
-        # Any test may use a constant, a fixture or a helper.
         if any(not part.test and part.phrases & rare for part in parts):
             found.append(name)
         else:
-            found += [f"{name}::{one.test}" for one in parts if one.test and one.phrases & wanted]
+            found += [
+                f"{name}::{part.test}"
+                for part in parts
+                if part.test and (part.phrases & wanted or part.words & rare_words)
+            ]
     if runs(text.words, 4) & shown_in_pages():
         found = [test for test in found if "test_docs.py" not in test] + ["tests/test_docs.py"]
     return found
@@ -281,13 +310,22 @@ def _quoted(node: ast.stmt) -> Iterator[list[str]]:
         yield _words(ast.unparse(part))
 
 
-def common_phrases(found: list[Text]) -> set[str]:
-    """The phrases of more than three texts."""
-    counts = Counter(phrase for text in found for phrase in phrases(text.words))
-    return {phrase for phrase, count in counts.items() if count > 3}
+def long_words(words: list[str]) -> set[str]:
+    """Words that say something without the ones around them."""
+    return {word for word in words if len(word) >= 5}
 
 
-# -- trying one ----------------------------------------------------------------------
+def usual_parts(found: list[Text]) -> Usual:
+    """What many of these texts have."""
+    several = Counter(phrase for text in found for phrase in phrases(text.words))
+    words = Counter(word for text in found for word in set(text.words))
+    return Usual(
+        frozenset(phrase for phrase, count in several.items() if count > 3),
+        frozenset(word for word, count in words.items() if count > 2),
+    )
+
+
+# -- trying them ---------------------------------------------------------------------
 
 
 def copied(folder: Path) -> Path:
@@ -298,8 +336,8 @@ def copied(folder: Path) -> Path:
     return made
 
 
-def failing(tree: Path, tests: list[str]) -> set[str]:
-    """The tests of a tree that fail, each once whatever its parameters."""
+def failing(tree: Path, tests: Iterable[str], which: str = HERE) -> set[str]:
+    """Those of these tests of a tree that fail, each once whatever its parameters."""
     done = subprocess.run(
         [
             sys.executable,
@@ -311,8 +349,8 @@ def failing(tree: Path, tests: list[str]) -> set[str]:
             "-p",
             "no:cacheprovider",
             "-m",
-            "not real and not hypothesis",
-            *tests,
+            which,
+            *sorted(tests),
         ],
         cwd=tree,
         env={**os.environ, "PYTHONPATH": str(tree)},
@@ -327,19 +365,44 @@ def failing(tree: Path, tests: list[str]) -> set[str]:
     return set(re.findall(r"^(?:FAILED|ERROR) (tests/\w+\.py::\w+)", done.stdout, re.MULTILINE))
 
 
-def broken_by(text: Text, tests: list[str], tree: Path) -> set[str]:
-    """Those of these tests that pass with a text, and fail when it is reworded."""
-    if not tests:
-        return set()
-    path = tree / text.path.relative_to(ROOT)
-    before = path.read_bytes()
-    first, last = text.span
-    path.write_bytes(before[:first] + reworded(text.source).encode() + before[last:])
+@contextlib.contextmanager
+def rewording(tree: Path, chosen: list[Text]) -> Iterator[None]:
+    """Reword texts in a tree until the end of the block."""
+    before = {tree / text.path.relative_to(ROOT): text.path.read_bytes() for text in chosen}
+    after = dict(before)
+    for text in sorted(chosen, key=lambda text: text.span, reverse=True):  # offsets stay right
+        path, (first, last) = tree / text.path.relative_to(ROOT), text.span
+        source = after[path]
+        after[path] = source[:first] + reworded(text.source).encode() + source[last:]
     try:
-        broken = failing(tree, tests)
+        for path, source in after.items():
+            path.write_bytes(source)
+        yield
     finally:
-        path.write_bytes(before)
-    return broken - failing(tree, sorted(broken)) if broken else broken
+        for path, source in before.items():
+            path.write_bytes(source)
+
+
+def find_suspects(tree: Path, chosen: list[Text], quoted: set[str]) -> set[str]:
+    """The tests that pass, but fail when all these texts are reworded."""
+    with rewording(tree, chosen):
+        broken = failing(tree, ["tests"], PURE)
+        if quoted:
+            broken |= failing(tree, quoted, f"{HERE} and process")
+    return broken - failing(tree, broken) if broken else broken
+
+
+def broken_by_each(tree: Path, chosen: list[Text], tests: set[str]) -> Iterator[set[str]]:
+    """What each text breaks of these tests, in the texts' order."""
+    if tests:
+        with rewording(tree, chosen):
+            tests = failing(tree, tests)
+    if not tests or len(chosen) == 1:
+        yield from (tests for _ in chosen)
+    else:
+        middle = len(chosen) // 2
+        yield from broken_by_each(tree, chosen[:middle], tests)
+        yield from broken_by_each(tree, chosen[middle:], tests)
 
 
 def choose(found: list[Text], count: int, seed: int) -> list[Text]:
@@ -354,8 +417,18 @@ def _of(found: list[Text], kind: str) -> list[Text]:
     return [text for text in found if text.kind == kind]
 
 
+def print_broken(text: Text, broken: set[str]) -> int:
+    """Print what a text breaks, and return how many tests of other files it is."""
+    files = Counter(test.partition("::")[0] for test in broken)
+    owner = files.most_common(1)[0][0] if files else ""
+    others = sorted(test for test in broken if not test.startswith(f"{owner}::"))
+    print(f"{len(broken):3} broken, {len(others)} outside its own file  {text.where}")
+    print("".join(f"      {test}\n" for test in others), end="", flush=True)
+    return len(others)
+
+
 def main() -> int:
-    """Try each, say what broke, and return the exit status."""
+    """Try the texts, say what broke, and return the exit status."""
     parser = argparse.ArgumentParser(prog="tox -e reword --", description=__doc__)
     parser.add_argument("--texts", type=int, default=20, help="how many are reworded")
     parser.add_argument("--seed", type=int, default=1, help="which: another seed, other texts")
@@ -365,22 +438,17 @@ def main() -> int:
     chosen = choose(found, options.texts, options.seed)
     counts = ", ".join(f"{kind} {len(_of(found, kind))}" for kind in KINDS)
     print(f"{len(found)} texts ({counts}), of which {len(chosen)} are reworded", flush=True)
-    worst, common = 0, common_phrases(found)
+    usual = usual_parts(found)
+    if options.list:
+        for text in chosen:
+            print(f"{text.kind:7}{text.where}\n        {' '.join(quoting(text, usual))}")
+        return 0
     with tempfile.TemporaryDirectory(prefix="secretly-reword-") as folder:
         tree = copied(Path(folder))
-        for text in chosen:
-            where = f"{text.path.relative_to(ROOT)}: {' '.join(text.source.split())[:90]}"
-            tests = quoting(text, common)
-            if options.list:
-                print(f"{text.kind:7}{where}\n        {' '.join(tests)}")
-                continue
-            broken = broken_by(text, tests, tree)
-            files = Counter(test.partition("::")[0] for test in broken)
-            owner = files.most_common(1)[0][0] if files else ""
-            others = sorted(test for test in broken if not test.startswith(f"{owner}::"))
-            worst = max(worst, len(others))
-            print(f"{len(broken):3} broken, {len(others)} outside its own file  {where}")
-            print("".join(f"      {test}\n" for test in others), end="", flush=True)
+        quoted = {test for text in chosen for test in quoting(text, usual)}
+        suspects = find_suspects(tree, chosen, quoted)
+        each = broken_by_each(tree, chosen, suspects)
+        worst = max(map(print_broken, chosen, each), default=0)
     print(f"the worst breaks {worst} tests outside its own file (at most {MOST})")
     return 1 if worst > MOST else 0
 
