@@ -69,6 +69,7 @@ def judged(data: bytes) -> str | None:
     return repr(found)
 
 
+@pytest.mark.parser("plain TOML")
 @given(
     (DOCUMENTS | CHANGED).map(lambda text: text.encode("utf-8", "replace")) | st.binary(max_size=40)
 )
