@@ -12,7 +12,7 @@ from command import home
 from secretly.config import agents
 from secretly.config.agents import Agent, find_mark
 from secretly.processes import ancestry
-from secretly.processes.ancestry import NOBODY, Ancestor
+from secretly.processes.ancestry import UNKNOWN, Ancestor
 
 #: A process: its name, and its environment; None: that can't be read.
 Process = tuple[str, Mapping[str, str] | None]
@@ -140,7 +140,7 @@ def test_a_stale_mark_locks_nobody_out(
     """On a terminal a mark counts only if the agent lives. Elsewhere it counts."""
     assert recognize(environ, processes, foreground=True) is None, what
     found = recognize(environ, processes, foreground=False)
-    assert found == Agent("Claude Code", "CLAUDECODE", NOBODY), what
+    assert found == Agent("Claude Code", "CLAUDECODE", UNKNOWN), what
 
 
 def test_the_first_process_of_a_container_adds_no_mark() -> None:

@@ -13,7 +13,7 @@ from command import Home, ended, home
 from conftest import need
 
 from secretly.processes import ancestry
-from secretly.processes.ancestry import NOBODY, Ancestor
+from secretly.processes.ancestry import UNKNOWN, Ancestor
 
 CLAUDE = "/home/ada/.local/share/claude/versions/2.1.37"
 
@@ -121,7 +121,7 @@ def test_the_root_is_the_agent_or_the_terminals_shell(
 
 def test_nothing_known_has_no_root() -> None:
     """Then nothing that lasts can be bound to it."""
-    assert ancestry.root(()) == NOBODY
+    assert ancestry.root(()) == UNKNOWN
 
 
 # -- from the system ---------------------------------------------------------------

@@ -351,7 +351,7 @@ def upload(
     async def work(c: Secret, here: Context) -> object:
         if stored:
             await remember("PyPI", Secret(given(c)))
-        wish = SecretRequest(
+        request = SecretRequest(
             Reference("", "PyPI"),
             publishes=True,
             inspect=release.inspect,
@@ -359,8 +359,8 @@ def upload(
             purpose="x",
         )
         deliveries = (
-            Delivery(wish, Environment("TWINE_PASSWORD")),
-            Delivery(UsernameOf(wish), Environment("TWINE_USERNAME")),
+            Delivery(request, Environment("TWINE_PASSWORD")),
+            Delivery(UsernameOf(request), Environment("TWINE_USERNAME")),
         )
         before = plan or launch.Launch("/bin/true", ["true"])
         prepared = PreparedRun(before, deliveries, release)

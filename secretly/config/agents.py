@@ -101,12 +101,12 @@ class Agent(Record):
 
     :param name: its name, harmless and short.
     :param mark: what it was recognized by.
-    :param process: its process, if it is known; else :data:`~secretly.processes.ancestry.NOBODY`.
+    :param process: its process, if it is known; else :data:`~secretly.processes.ancestry.UNKNOWN`.
     """
 
     name: str
     mark: str
-    process: ancestry.Ancestor = ancestry.NOBODY
+    process: ancestry.Ancestor = ancestry.UNKNOWN
 
 
 class AskingLimits(Record):

@@ -16,7 +16,7 @@ TYPE_CHECKING = False  # importing collections.abc would slow down the start
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
-__all__ = ["NOBODY", "Ancestor", "asked_by", "chain", "environment", "in_sandbox", "root"]
+__all__ = ["UNKNOWN", "Ancestor", "asked_by", "chain", "environment", "in_sandbox", "root"]
 
 #: How many ancestors are looked at.
 _LEVELS = 16
@@ -72,7 +72,7 @@ class Ancestor(Record):
 
 
 #: Stands for an ancestor that isn't known.
-NOBODY = Ancestor(0, 0, "", False)
+UNKNOWN = Ancestor(0, 0, "", False)
 
 
 def chain() -> tuple[Ancestor, ...]:
@@ -88,11 +88,11 @@ def root(ancestors: Sequence[Ancestor], agent: int = 0) -> Ancestor:
     """Return who is behind a call: the agent's process, or the terminal's shell.
 
     :param agent: the process ID of a recognized agent; 0: there is none.
-    :returns: else the last known ancestor, or :data:`NOBODY`.
+    :returns: else the last known ancestor, or :data:`UNKNOWN`.
     """
     found = [one for one in ancestors if one.pid == agent]
     found += [one for one in ancestors if one.leader]
-    return next(iter([*found, *ancestors[-1:]]), NOBODY)
+    return next(iter([*found, *ancestors[-1:]]), UNKNOWN)
 
 
 def asked_by(

@@ -20,15 +20,15 @@ PATIENCE, LONGEST = 15.0, 1 << 16
 _SPARSE = "sparse+"
 
 
-class Found(NamedTuple):
+class IndexAnswer(NamedTuple):
     """What an index says.
 
     :param api: the URL that takes uploads.
-    :param asks: the index itself gets the token, too.
+    :param gets_token: whether the index itself gets the token, too.
     """
 
     api: str
-    asks: bool = False
+    gets_token: bool = False
 
 
 class Way(NamedTuple):
@@ -76,7 +76,7 @@ def canonical(index: str) -> str:
     return index.removesuffix("/").removesuffix(".git")
 
 
-def ask(name: str, url: str, way: Way) -> Found:
+def ask(name: str, url: str, way: Way) -> IndexAnswer:
     """Ask an index where its registry takes uploads. It gets no secret.
 
     An index that only shows this to users with a token gets the token in any case.
@@ -93,7 +93,7 @@ def ask(name: str, url: str, way: Way) -> Found:
     thread.join(PATIENCE)
     status, text = answers[0] if answers else (0, b"")
     if status in (401, 403):
-        return Found(url, asks=True)
+        return IndexAnswer(url, gets_token=True)
     said: Any = None
     with contextlib.suppress(ValueError, RecursionError):
         said = json.loads(text)
@@ -103,7 +103,7 @@ def ask(name: str, url: str, way: Way) -> Found:
             f"can't determine where {escape(name)} takes uploads: {_why(status)}",
             f"check the registry's index at {escape(host_of(url))}, then try again",
         )
-    return Found(read_address(api).url, said.get("auth-required") is True)
+    return IndexAnswer(read_address(api).url, said.get("auth-required") is True)
 
 
 def _why(status: int) -> str:

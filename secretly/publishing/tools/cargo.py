@@ -13,7 +13,7 @@ from ...config.command_line import Invocation, Words
 from ...errors import Refused
 from ...text import escape, shorten
 from ..addresses import secret_named
-from ..cargo.index import Found, Way, ask, canonical, check_index
+from ..cargo.index import IndexAnswer, Way, ask, canonical, check_index
 from ..cargo.packages import NAME, Package, Selection, Workspace, checked
 from ..cargo.settings import OPTION, CargoSettings, check_toolchain, variable_of
 from ..destination import Destination, host_of
@@ -245,7 +245,7 @@ class Cargo(ToolCall):
                 )
 
     @functools.cached_property
-    def _found(self) -> Found:
+    def _answer(self) -> IndexAnswer:
         """What the registry's index says."""
         registry, settings = self.registry, self.settings
         proxy, certificates = settings.text("http", "proxy"), settings.text("http", "cainfo")
@@ -260,7 +260,7 @@ class Cargo(ToolCall):
             return Destination(PUBLIC, _SECRET)
         name, url = registry.credential_name, registry.index_url
         secret = secret_named(self, name, url, by_project=registry.by_project)
-        return Destination(registry.name, secret, self._found.api)
+        return Destination(registry.name, secret, self._answer.api)
 
     def is_named_by_project(self) -> bool:
         """Whether a file of the project, or an env file, says where the registry is."""
@@ -333,11 +333,11 @@ class Cargo(ToolCall):
         registry = self.registry
         notes = [upload_wording.chosen_by(escape(registry.chosen_by))] if registry.chosen_by else []
         if registry.index_url:
-            index, api = host_of(registry.index_url), host_of(self._found.api)
-            if self._found.asks and registry.index_url == self._found.api:
+            index, (api, gets_token) = host_of(registry.index_url), self._answer
+            if gets_token and registry.index_url == api:
                 notes.append(upload_wording.ASKS_FIRST)
-            elif index != api or self._found.asks:
-                notes.append(upload_wording.index_at(escape(index), gets_token=self._found.asks))
+            elif index != host_of(api) or gets_token:
+                notes.append(upload_wording.index_at(escape(index), gets_token=gets_token))
             if registry.index_url.startswith("http:") and not self.destination.plaintext:
                 plain = Destination("", "", registry.index_url).plaintext
                 notes += [upload_wording.PLAIN_HTTP] if plain else []
