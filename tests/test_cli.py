@@ -48,9 +48,6 @@ from secretly.testing import FakePinentry
 
 pytestmark = pytest.mark.process
 
-VERBS = tuple(
-    "run set get import forget list log token lock check doctor demo completion help".split()
-)
 WHEEL = "dist/demo-1.0-py3-none-any.whl"
 A_SECRET_BY_MISTAKE = "pypi-" + "AgEIcHlwaS5vcmc" * 3
 
@@ -159,7 +156,7 @@ def test_other_words_for_verbs_are_verbs_that_no_help_lists(home: Home) -> None:
     assert not {*verbs.ALIASES} & {*listed}
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", verbs.VERBS)
 def test_every_help_has_an_example(warm: Warm, verb: str) -> None:
     """The help of each verb ends with an example."""
     done = warm.run(verb, "--help")
@@ -172,7 +169,7 @@ def test_help_names_every_verb(warm: Warm) -> None:
     done = warm.run("--help")
     assert done.status == 0
     assert "example:\n  secretly run" in done.stdout
-    assert all(re.search(rf"^    {verb} ", done.stdout, re.M) for verb in VERBS)
+    assert all(re.search(rf"^    {verb} ", done.stdout, re.M) for verb in verbs.VERBS)
 
 
 @pytest.mark.parametrize("verb", sorted({*verbs.VERBS} - {"run"}))

@@ -29,6 +29,7 @@ import secretly.testing
 from secretly import sources
 from secretly.asking import upload_wording, wording
 from secretly.asking.questions import with_caller
+from secretly.cli import verbs
 from secretly.config import launchers, loading, model, policy
 from secretly.publishing import pypi_token, release
 from secretly.publishing.archives import Distribution
@@ -41,10 +42,7 @@ from secretly.testing import FakePinentry
 
 DOCS = Path(__file__).parent.parent / "docs"
 SOURCE = Path(secretly.__file__).parent
-VERBS = tuple(
-    "run set get import forget seal unseal identity list log token shim lock check doctor demo "
-    "completion help".split()
-)
+VERBS = tuple(verbs.VERBS)
 
 #: Verbs that have verbs of their own.
 INNER = {
