@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import csv
 import fnmatch
 import itertools
 import re
@@ -57,6 +58,32 @@ def test_no_room_imports_an_entrance(entrance: str) -> None:
     """The command, the doubles and the public names are for users."""
     users = {room(name(path)) for path in FILES if entrance in map(room, imports(path))}
     assert users - {entrance} == ENTRANCES[entrance]
+
+
+# -- what is decided once ----------------------------------------------------------
+
+
+def defined(body: list[ast.stmt]) -> dict[str, ast.stmt]:
+    """What a module or a class defines, by its name."""
+    found: dict[str, ast.stmt] = {}
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Assign):
+            found |= {one.id: node for one in node.targets if isinstance(one, ast.Name)}
+    return found
+
+
+def test_each_decision_is_where_the_table_says() -> None:
+    """The table of the page names a module, and a function, method or constant in it."""
+    with (house.TABLE.parent / "decisions.csv").open(encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert len(rows) > 10
+    for what, module, place in rows:
+        body = ast.parse((ROOT / module.strip("`")).read_bytes()).body
+        for part in place.strip("`").split("."):
+            assert part in defined(body), what
+            body = getattr(defined(body)[part], "body", [])
 
 
 # -- figures ---------------------------------------------------------------------
