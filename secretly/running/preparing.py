@@ -277,9 +277,12 @@ def _refuse_several_tokens(
     :param commands: the commands that upload one project after another.
     :raises Refused: with the commands.
     """
-    secret, names, projects = release.destination.secret, NameList(context), release.projects or ()
+    secret, projects = release.destination.secret, release.projects or ()
+    if len(projects) < 2:
+        return
+    names = NameList(context)
     there = {*context.configuration.secrets, *names.names}
-    if len(projects) < 2 or not all(f"{secret}/{project}" in there for project in projects):
+    if not all(f"{secret}/{project}" in there for project in projects):
         return
     if names.find(secret) is not None or entry.source is not None:
         return
