@@ -68,10 +68,10 @@ def print_plan(
 
     :raises BadReference: before it prints, for a reference that names nothing.
     """
-    places, release = _Places(context), prepared.release
-    steps = list(_steps(plan, prepared, places, context.environ))
-    username = _username(release.destination, prepared, places) if release else ""
-    limits = _limits(prepared, places)
+    origins, release = _Origins(context), prepared.release
+    steps = list(_steps(plan, prepared, origins, context.environ))
+    username = _username(release.destination, prepared, origins) if release else ""
+    limits = _limits(prepared, origins)
     if json:
         print_json(
             program=plan.program,
@@ -93,7 +93,7 @@ def print_plan(
         print(f"{name}: if the command starts it: {runs}")
 
 
-class _Places:
+class _Origins:
     """Where the secrets of the run would come from. Each request's candidates are found once."""
 
     def __init__(self, context: Context) -> None:
@@ -118,8 +118,8 @@ class _Places:
         return next(known, found[-1])
 
     def describe(self, request: SecretRequest) -> str:
-        """The places that a secret would come from, in words."""
-        places = dict[str, str]()
+        """Where a secret would come from, in words."""
+        labels = dict[str, str]()
         for one in self.candidates(request):
             if one.source is not None and one.source.scheme != "command":
                 registry.find(one.source.scheme)  # what the run would refuse
@@ -132,19 +132,19 @@ class _Places:
             elif one.origin == MEMORY and one.name not in self._remembered:
                 continue
             else:
-                label = f"{label} {_PLACES[one.origin]}"
-            places.setdefault(one.name, label)
-        return ", else ".join(places.values())
+                label = f"{label} {_WORDS[one.origin]}"
+            labels.setdefault(one.name, label)
+        return ", else ".join(labels.values())
 
 
 def _steps(
-    plan: DeliveryPlan, prepared: PreparedRun, places: _Places, environ: Mapping[str, str]
+    plan: DeliveryPlan, prepared: PreparedRun, origins: _Origins, environ: Mapping[str, str]
 ) -> Iterator[_Step]:
     """What happens to each variable, in the order of the text.
 
     :param environ: secretly's own environment.
     """
-    delivered = [_delivered(one, name, places) for one, name in _targets(prepared)]
+    delivered = [_delivered(one, name, origins) for one, name in _targets(prepared)]
     names = {step.name for step in delivered}
     for name in plan.blanked:
         if name not in names:
@@ -164,10 +164,10 @@ def _targets(prepared: PreparedRun) -> Iterator[tuple[Delivery, str]]:
             yield one, name
 
 
-def _delivered(one: Delivery, name: str, places: _Places) -> _Step:
+def _delivered(one: Delivery, name: str, origins: _Origins) -> _Step:
     action = "username" if isinstance(one.value, UsernameOf) else "secret"
     references = tuple(str(request.reference) for request in one.requests)
-    return _Step(name, action, _origin(one, places), references)
+    return _Step(name, action, _origin(one, origins), references)
 
 
 def _upload(release: Release, username: str, pinned: Sequence[str]) -> dict[str, object]:
@@ -187,17 +187,17 @@ def _upload(release: Release, username: str, pinned: Sequence[str]) -> dict[str,
     }
 
 
-def _limits(prepared: PreparedRun, places: _Places) -> list[str]:
+def _limits(prepared: PreparedRun, origins: _Origins) -> list[str]:
     """How a PyPI token would be limited for a command whose upload is not seen."""
     if prepared.limits is None:
         return []
     requests = [request for one in prepared.deliveries for request in one.requests]
-    entries = [places.candidates(request)[-1].entry for request in requests]
+    entries = [origins.candidates(request)[-1].entry for request in requests]
     found = [prepared.limits.describe(None, entry) for entry in entries]
     return list(dict.fromkeys(line for text in found for line in text.splitlines()))
 
 
-def _username(destination: Destination, prepared: PreparedRun, places: _Places) -> str:
+def _username(destination: Destination, prepared: PreparedRun, origins: _Origins) -> str:
     """The user name that an upload would send, or the reference that it comes from."""
     if prepared.named or prepared.username is None:
         return prepared.named
@@ -206,20 +206,20 @@ def _username(destination: Destination, prepared: PreparedRun, places: _Places) 
     ]
     requests = [request for one in projects_own for request in one.requests]
     requests.append(SecretRequest(Reference("", destination.secret)))
-    one = places.expected(requests[0])
+    one = origins.expected(requests[0])
     return prepared.username(one.entry.username, own_username(one))
 
 
-def _origin(delivery: Delivery, places: _Places) -> str:
+def _origin(delivery: Delivery, origins: _Origins) -> str:
     """Where a value would come from."""
     if isinstance(delivery.value, UsernameOf):
         return "the user name that goes with it"
-    found = " and ".join(map(places.describe, delivery.requests))
+    found = " and ".join(map(origins.describe, delivery.requests))
     return f"a text with {found}" if isinstance(delivery.value, Composed) else found
 
 
 #: Where a secret would come from, if not from a source.
-_PLACES = {
+_WORDS = {
     MEMORY: "from memory",
     KEYCHAIN: "from the keychain or typed",
     CONFIGURATION: "from the configuration",
