@@ -421,9 +421,9 @@ def print_broken(text: Text, broken: set[str]) -> int:
     """Print what a text breaks, and return how many tests of other files it is."""
     files = Counter(test.partition("::")[0] for test in broken)
     owner = files.most_common(1)[0][0] if files else ""
-    others = sorted(test for test in broken if not test.startswith(f"{owner}::"))
+    others = [test for test in broken if not test.startswith(f"{owner}::")]
     print(f"{len(broken):3} broken, {len(others)} outside its own file  {text.where}")
-    print("".join(f"      {test}\n" for test in others), end="", flush=True)
+    print("".join(f"      {test}\n" for test in sorted(broken)), end="", flush=True)
     return len(others)
 
 
