@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import http.server
 import json
 import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import pytest
 from command import Home, quick
 from conftest import need
-from test_sources import run_of
+from test_documented import Scripted
 
-from secretly import BadReference, SourceFailed, sources
-from secretly.reference import parse
-from secretly.sources import Items, Run
-from secretly.testing import SourceContract
+from secretly import BadReference, SourceFailed
 
 # Behaves as aws does, with aws's own messages.
 _AWS = f"""#!{sys.executable} -IS
@@ -42,44 +37,26 @@ else:
 
 
 @pytest.mark.process
-class TestSecretsManager(SourceContract):
+class TestSecretsManager(Scripted):
     """``aws-sm://`` keeps the contract: the item is a JSON object with a user name."""
 
-    PROGRAM = "aws"
-    scheme = "aws-sm"
+    PROGRAM, scheme, script, place = "aws", "aws-sm", _AWS, "prod/Example"
 
-    @pytest.fixture(autouse=True)
-    def _there(self, tmp_path: Path) -> None:
+    def items(self) -> Mapping[str, object]:
         made = {"username": self.USERNAME, "password": self.PASSWORD, "port": 5432}
-        items: dict[str, object] = {"number": 5, "prod/db": json.dumps(made)}
-        items |= {"key": "canary-1\n\ncanary-2\n"}
-        items |= {"bin": base64.b64encode(b"canary-3\n").decode(), "binary": "AP8="}
-        (tmp_path / "items.json").write_text(json.dumps(items))
-        (tmp_path / "aws").write_text(_AWS)
-        (tmp_path / "aws").chmod(0o700)
-        self._folder = tmp_path
-
-    def source(self) -> sources.Source:
-        return sources.find(self.scheme)
-
-    def run(self) -> Run:
-        return run_of(self._folder, prompt_timeout=10.0)
-
-    def item(self) -> str:
-        return "prod/db"
-
-    def missing(self) -> str:
-        return "prod/missing"
-
-    def got(self, path: str) -> str:
-        """The value that a reference names."""
-        return str(asyncio.run(Items(self.run()).get(parse(f"{self.scheme}://{path}")))[0])
+        return {
+            "prod/Example": json.dumps(made),
+            "number": 5,
+            "key": "canary-1\n\ncanary-2\n",
+            "bin": base64.b64encode(b"canary-3\n").decode(),
+            "binary": "AP8=",
+        }
 
     def test_a_text_comes_whole(self) -> None:
         """A text without an object has no other field; numbers are fields as they are written."""
         assert self.got("key") == "canary-1\n\ncanary-2\n"
-        assert self.got("prod/db#port") == "5432"
-        assert json.loads(self.got("prod/db#all"))["port"] == 5432
+        assert self.got("prod/Example#port") == "5432"
+        assert json.loads(self.got("prod/Example#all"))["port"] == 5432
 
     def test_bytes_that_are_text_are_a_secret(self) -> None:
         """One line end goes, as of a file; other bytes are an error."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -94,8 +94,11 @@ else:
 """
 
 
-class _Documented(SourceContract):
-    """The contract, with a script that behaves as the documentation says."""
+class Scripted(SourceContract):
+    """The contract, with a script that behaves as the documentation says.
+
+    The script reads the items from ``items`` in its own folder.
+    """
 
     scheme = ""
     script = ""
@@ -103,12 +106,15 @@ class _Documented(SourceContract):
 
     @pytest.fixture(autouse=True)
     def _there(self, tmp_path: Path) -> None:
-        made = {"username": self.USERNAME, "password": self.PASSWORD, "port": "5432"}
-        items = {"Example": made, "Lines": {"password": "canary-1\n\ncanary-2\n"}}
-        (tmp_path / "items").write_text(ascii(items))
+        (tmp_path / "items").write_text(ascii(self.items()))
         (tmp_path / self.PROGRAM).write_text(self.script)
         (tmp_path / self.PROGRAM).chmod(0o700)
         self._folder = tmp_path
+
+    def items(self) -> Mapping[str, object]:
+        """What the manager has."""
+        made = {"username": self.USERNAME, "password": self.PASSWORD, "port": "5432"}
+        return {"Example": made, "Lines": {"password": "canary-1\n\ncanary-2\n"}}
 
     def source(self) -> sources.Source:
         return sources.find(self.scheme)
@@ -133,18 +139,15 @@ class _Documented(SourceContract):
 
 
 @pytest.mark.process
-class TestBitwardenSecretsManager(_Documented):
+class TestBitwardenSecretsManager(Scripted):
     """``bws://ID``; its items have no user names."""
 
     PROGRAM, scheme, script, place = "bws", "bws", BWS, "Example"
     USERNAME = None
 
-    @pytest.fixture(autouse=True)
-    def _there(self, tmp_path: Path) -> None:
-        super()._there.__wrapped__(self, tmp_path)  # type: ignore[attr-defined]
-        items = {"Example": {"key": "KEY", "note": "canary-n", "password": self.PASSWORD}}
-        items["Lines"] = {"password": "canary-1\n\ncanary-2\n"}
-        (tmp_path / "items").write_text(ascii(items))
+    def items(self) -> Mapping[str, object]:
+        made = {"key": "KEY", "note": "canary-n", "password": self.PASSWORD}
+        return {"Example": made, "Lines": {"password": "canary-1\n\ncanary-2\n"}}
 
     def test_the_name_and_the_note_are_fields(self) -> None:
         """Under bws's own names for them."""
@@ -153,7 +156,7 @@ class TestBitwardenSecretsManager(_Documented):
 
 
 @pytest.mark.process
-class TestProtonPass(_Documented):
+class TestProtonPass(Scripted):
     """``protonpass://VAULT/ITEM``, and Proton's own form with the field."""
 
     PROGRAM, scheme, script = "pass-cli", "protonpass", PROTON
@@ -168,7 +171,7 @@ class TestProtonPass(_Documented):
 
 
 @pytest.mark.process
-class TestVault(_Documented):
+class TestVault(Scripted):
     """``vault-kv://PATH``, with either version of the engine."""
 
     PROGRAM, scheme, script = "vault", "vault-kv", VAULT
@@ -190,18 +193,16 @@ class TestOpenBao(TestVault):
 
 
 @pytest.mark.process
-class TestRbw(_Documented):
+class TestRbw(Scripted):
     """``rbw://NAME``, and the item's id."""
 
     PROGRAM, scheme, script, place = "rbw", "rbw", RBW, "Example"
 
-    @pytest.fixture(autouse=True)
-    def _there(self, tmp_path: Path) -> None:
-        super()._there.__wrapped__(self, tmp_path)  # type: ignore[attr-defined]
+    def items(self) -> Mapping[str, object]:
         login = {"username": self.USERNAME, "password": self.PASSWORD, "totp": None, "uris": []}
         own = [{"name": "port", "value": "5432", "type": "text"}, {"name": "password"}]
         key = {"private_key": "canary-key", "public_key": "ssh-ed25519 A", "fingerprint": None}
-        items = {
+        return {
             "Example": {"data": login, "fields": own, "notes": "a\nb"},
             "Lines": {"data": {**login, "password": "canary-1\n\ncanary-2\n"}, "fields": []},
             "Key": {"data": key, "fields": [], "notes": None},
@@ -209,7 +210,6 @@ class TestRbw(_Documented):
             "Twice A": {"data": login, "fields": []},
             "Twice B": {"data": login, "fields": []},
         }
-        (tmp_path / "items").write_text(ascii(items))
 
     def test_each_kind_of_item_has_its_fields(self) -> None:
         """Under rbw's own names; a login's own fields come before those of the same name."""
@@ -234,21 +234,18 @@ class TestRbw(_Documented):
 
 
 @pytest.mark.process
-class TestGopass(_Documented):
+class TestGopass(Scripted):
     """``gopass://NAME``."""
 
     PROGRAM, scheme, script, place = "gopass", "gopass", GOPASS, "web/Example"
 
-    @pytest.fixture(autouse=True)
-    def _there(self, tmp_path: Path) -> None:
-        super()._there.__wrapped__(self, tmp_path)  # type: ignore[attr-defined]
+    def items(self) -> Mapping[str, object]:
         pem = "-----BEGIN X-----\ncanary-1\n\n-----END X-----"
-        items = {
+        return {
             "web/Example": f"{self.PASSWORD}\nusername: {self.USERNAME}\nport: 5432\n",
             "web/Lines": pem,
             "Yaml": 'canary-1\nuser: ada\n---\nport: "5432"\nuser: bob\n',
         }
-        (tmp_path / "items").write_text(ascii(items))
 
     def test_a_text_comes_whole(self) -> None:
         """A key in PEM is a password; ``#all`` is the text as it is."""
