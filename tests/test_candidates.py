@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from secretly.cli import dry_run
 from secretly.config.model import Configuration, Entry
 from secretly.errors import BadReference, KeychainUnavailable
 from secretly.keeping.stored_names import NameTable, StoredName
 from secretly.redacted import Secret
-from secretly.reference import parse
+from secretly.reference import Reference, parse
 from secretly.resolving.candidates import (
     CONFIGURATION,
     KEYCHAIN,
@@ -263,3 +265,28 @@ def test_variables_in_a_configured_source_come_from_the_environment() -> None:
     assert source("Vault", {}) == "op://Private/Vault#key"
     with pytest.raises(BadReference, match="STAGE"):
         source("Db", {})
+
+
+class Counting(dict[str, Entry]):
+    """Tables of secrets that count how often each is looked up."""
+
+    def __init__(self, **tables: Entry) -> None:
+        super().__init__(tables)
+        self.asked: Counter[str] = Counter()
+
+    def __getitem__(self, name: str) -> Entry:
+        self.asked[name] += 1
+        return super().__getitem__(name)
+
+
+def test_a_dry_run_asks_for_an_entry_once_a_request() -> None:
+    """For the place of the secret, its limits and its user name."""
+    tables = Counting(Example=Entry("Example", username="ada"))
+    with sandbox() as here:
+        origins = dry_run._Origins(here._replace(configuration=Configuration(tables)))
+        for _ in range(2):
+            request = SecretRequest(Reference("", "Example"))
+            assert origins.describe(request).startswith("Example from ")
+            assert origins.expected(request).entry.username == "ada"
+            assert origins.candidates(request)
+    assert tables.asked == {"Example": 1}

@@ -83,10 +83,10 @@ def helped(*arguments: str) -> str:
 def described(text: str) -> dict[str, bool]:
     """Each option that an ``option`` directive describes, and whether it takes a value."""
     lines = re.findall(r"^\.\. option:: (.+)$", text, re.MULTILINE)
-    return {o: v for line in lines for o, v in taken_apart(line)}
+    return {o: v for line in lines for o, v in options_in(line)}
 
 
-def taken_apart(line: str) -> Iterator[tuple[str, bool]]:
+def options_in(line: str) -> Iterator[tuple[str, bool]]:
     """Each option in ``-e X, --env X`` or ``--remember[=X]``, and whether it takes a value."""
     parts = [re.fullmatch(r"([\w-]+)[ \[=]*(.*)", part) for part in line.split(", ")]
     options = [part.groups() for part in parts if part]
@@ -105,7 +105,7 @@ def test_every_option_is_described_and_no_other(verb: str) -> None:
     words = [verb] if verb else []
     helps = [helped(*words), *(helped(verb, inner) for inner in INNER.get(verb, ()))]
     printed = re.findall(r"^  (-.+?)(?:  .*)?$", "\n".join(helps), re.MULTILINE)
-    there = {o: v for line in printed for o, v in taken_apart(line)}
+    there = {o: v for line in printed for o, v in options_in(line)}
     assert there, "the help lists no option"
     assert described(sections("reference/command-line.rst")[verb]) == there
 
