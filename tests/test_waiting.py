@@ -81,7 +81,7 @@ class Quiet:
         """Nothing to raise."""
 
 
-def in_own_loop(work: Coroutine[Any, Any, Any]) -> Any:
+def in_poll_loop(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine in the command's own loop, also if it needs none."""
     return poll_loop.PollLoop().run(work, Quiet())
 
@@ -89,7 +89,7 @@ def in_own_loop(work: Coroutine[Any, Any, Any]) -> Any:
 #: The loops that a test can start again and again.
 LOOPS: dict[str, Callable[[Coroutine[Any, Any, Any]], Any]] = {
     "asyncio": asyncio.run,
-    "the command's own": in_own_loop,
+    "the command's own": in_poll_loop,
 }
 
 each_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
@@ -1101,7 +1101,7 @@ def test_the_commands_own_loop_drives_it(pipe: tuple[int, int]) -> None:
         async with Turns().take(1):
             return await written()
 
-    assert in_own_loop(work()) == "x"
+    assert in_poll_loop(work()) == "x"
     assert not requests.loop_is_running()
 
 
@@ -1120,7 +1120,7 @@ def test_timers_ring_in_their_order() -> None:
         await requests.sleep(0)
         await requests.sleep(0)
 
-    in_own_loop(work())
+    in_poll_loop(work())
     assert rung == ["first", "last"]
 
 
@@ -1190,7 +1190,7 @@ def test_a_coroutine_can_cancel_itself() -> None:
         cancelled[1]()
         assert len(ended) == 1
 
-    in_own_loop(work())
+    in_poll_loop(work())
 
 
 def test_a_wait_that_cannot_begin_is_an_error_where_it_is_awaited() -> None:
@@ -1206,7 +1206,7 @@ def test_a_wait_that_cannot_begin_is_an_error_where_it_is_awaited() -> None:
             return str(error)
         return ""
 
-    assert in_own_loop(work()) == "can't start new thread"
+    assert in_poll_loop(work()) == "can't start new thread"
 
 
 def test_what_was_left_behind_is_closed() -> None:
@@ -1228,7 +1228,7 @@ def test_what_was_left_behind_is_closed() -> None:
             waits.start(coroutine, lambda *_: None)
 
     stubborn, quiet = left(True), left(False)
-    in_own_loop(work())
+    in_poll_loop(work())
     assert closed == ["stubborn", "closed"]
     stubborn.close()
     assert inspect.getcoroutinestate(quiet) == inspect.CORO_CLOSED
@@ -1248,7 +1248,7 @@ def test_calls_from_threads_come_in_their_order_and_none_gets_lost() -> None:
         while len(came) < 70_000:
             await requests.sleep(0)
 
-    in_own_loop(work())
+    in_poll_loop(work())
     assert came == list(range(70_000))
     loops[0].call_from_thread(lambda: came.append(-1))
     assert came[-1] != -1
@@ -1260,7 +1260,7 @@ def test_secret_sync_refuses_to_wait_in_the_commands_own_loop() -> None:
     async def work() -> list[str]:
         return [own_loop.running_loop(), await requests.in_thread(own_loop.running_loop, DEADLINE)]
 
-    assert in_own_loop(work()) == ["the loop of the command", ""]
+    assert in_poll_loop(work()) == ["the loop of the command", ""]
     assert own_loop.running_loop() == ""
 
 
@@ -1277,7 +1277,7 @@ def test_a_deferred_that_has_fired_needs_no_reactor() -> None:
     async def work() -> list[str]:
         return [await succeed("value"), await fails()]
 
-    assert in_own_loop(work()) == ["value", "gone"]
+    assert in_poll_loop(work()) == ["value", "gone"]
 
 
 @pytest.mark.parametrize("asked", ["None", "a Future"])
@@ -1293,7 +1293,7 @@ def test_asyncios_own_is_not_awaited_in_the_commands_own_loop(asked: str) -> Non
 
     asyncios = asyncio.new_event_loop()
     expected = "done" if asked == "None" else "await wasn't used with future"
-    assert in_own_loop(work()) == expected
+    assert in_poll_loop(work()) == expected
     asyncios.close()
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 from ..errors import PromptTimeout, SecretlyError
-from .requests import installed_reactor, own_loop_runs
+from .requests import installed_reactor, poll_loop_runs
 from .tasks import CLEANING_UP, MORE_TIME
 
 __all__ = ["refuse_in_loop", "run_blocking", "running_loop"]
@@ -34,7 +34,7 @@ def running_loop() -> str:
     """Return what runs an event loop in this thread, such as asyncio or trio; else nothing."""
     if asyncio._get_running_loop() is not None:
         return "asyncio"
-    if own_loop_runs():
+    if poll_loop_runs():
         return "the loop of the command"
     if getattr(installed_reactor(), "running", False):
         from twisted.python import threadable

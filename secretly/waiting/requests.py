@@ -46,7 +46,7 @@ __all__ = [
     "in_thread_if_needed",
     "loop_is_running",
     "on_loop",
-    "own_loop_runs",
+    "poll_loop_runs",
     "reactor_stopped",
     "readable",
     "sleep",
@@ -340,10 +340,10 @@ def loop_is_running() -> bool:
     asyncio = sys.modules.get("asyncio")
     if asyncio is not None and asyncio._get_running_loop() is not None:
         return True
-    return own_loop_runs() or bool(getattr(installed_reactor(), "running", False))
+    return poll_loop_runs() or bool(getattr(installed_reactor(), "running", False))
 
 
-def own_loop_runs() -> bool:
+def poll_loop_runs() -> bool:
     """Return whether the command's own loop runs in this thread."""
     module: Any = sys.modules.get(_POLL_LOOP)
     if module is None:
