@@ -49,10 +49,14 @@ class Outcome(Record):
 
     :param found: the secret, and the candidate that had it.
     :param unavailable: why the keychain can't say whether it has the secret.
+    :param rejected: the last candidate whose secret was found, but must be replaced.
+    :param problem: what the prompt for the secret says is wrong.
     """
 
     found: ResolvedSecret | None = None
     unavailable: KeychainUnavailable | None = None
+    rejected: Candidate | None = None
+    problem: str = ""
 
 
 class CircuitBreaker:

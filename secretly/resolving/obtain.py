@@ -266,59 +266,51 @@ async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) 
     """Have the use of what was found confirmed and verified; ask for what is missing."""
     look_again = outcome.found is None and not look_up.request.ignore_stored
     while True:
-        outcome, candidate, problem = await _confirm(look_up, outcome, context)
+        outcome = await _confirm(look_up, outcome, context)
         if outcome.found is not None:
             return outcome.found
-        result = await _ask(look_up, outcome, (candidate, problem), context, look_again)
+        result = await _ask(look_up, outcome, context, look_again)
         if result.origin == TYPED:
             return result
         outcome, look_again = Outcome(result), False  # it was stored meanwhile
 
 
-async def _confirm(
-    look_up: _LookUp, outcome: Outcome, context: Context
-) -> tuple[Outcome, Candidate, str]:
+async def _confirm(look_up: _LookUp, outcome: Outcome, context: Context) -> Outcome:
     """Have the use of what was found confirmed and verified, until something is accepted.
 
-    :returns: what was accepted, or an outcome without a secret; the candidate to ask for then,
-        and what is wrong.
+    :returns: what was accepted, or an outcome without a secret, which says what is wrong.
     """
-    request, candidate = look_up.request, look_up.candidates[-1]
-    problem = "" if outcome.found else _problem(outcome.unavailable, look_up)
+    request = look_up.request
+    if outcome.found is None:
+        return outcome._replace(problem=_problem(outcome.unavailable, look_up))
     while outcome.found is not None:
         (outcome,) = await _open_sealed([look_up], [outcome], context)
         found = outcome.found
         assert found is not None
-        candidate = found.candidate
         if request.inspect is not None:
             request.inspect(found.secret, found.entry)
         confirmed = await confirm_use(request, found, context)
-        outcome = Outcome(confirmed)
         if wants_another(confirmed):
             look_up.request, problem = replacing(request, found)
         elif await is_accepted(request, found.secret):
-            break
+            return Outcome(confirmed)
         else:
             from ..asking import wording
 
             problem = wording.not_accepted(escape(found.name))
-        outcome = await _after_rejection(found, look_up, context)
-    return outcome, candidate, problem
+        next_one = await _after_rejection(found, look_up, context)
+        outcome = next_one._replace(rejected=found.candidate, problem=problem)
+    return outcome
 
 
 async def _ask(
-    look_up: _LookUp,
-    outcome: Outcome,
-    missing: tuple[Candidate, str],
-    context: Context,
-    look_again: bool,
+    look_up: _LookUp, outcome: Outcome, context: Context, look_again: bool
 ) -> ResolvedSecret:
-    """Ask for a secret.
+    """Ask for a secret that was not found, or was rejected.
 
-    :param missing: the candidate to ask for, and what the prompt says is wrong.
     :param look_again: look it up once more when the turn to ask has come.
     """
-    (candidate, problem), request = missing, look_up.request
+    candidate, request = outcome.rejected or look_up.candidates[-1], look_up.request
     if context.no_input or candidate.origin not in (TYPED, MEMORY, KEYCHAIN):
         raise Refused(
             f"the secret for {escape(candidate.name)} from {candidate.origin} was not accepted",
@@ -328,7 +320,7 @@ async def _ask(
         raise look_up.missing(outcome.unavailable)
     before = outcome if look_again else None
     try:
-        return await _enter(look_up, candidate, problem, context, before)
+        return await _enter(look_up, candidate, outcome.problem, context, before)
     except NoPinentry:
         if outcome.unavailable is not None and look_up.listed:
             raise look_up.missing(outcome.unavailable) from None
