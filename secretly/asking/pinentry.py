@@ -106,9 +106,11 @@ class Conversation:
 
     def drop(self) -> None:
         """End a pinentry that was started and has no question to ask."""
-        self._write(b"BYE\n")
-        self._child.has_ended(_FAREWELL)
-        self._end()
+        try:
+            self._write(b"BYE\n")
+            self._child.has_ended(_FAREWELL)
+        finally:
+            self._end()
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -124,11 +126,12 @@ class Conversation:
 
     def _start(self) -> None:
         if terminal := self._surroundings.usable_terminal:
-            # Any pinentry may use the terminal: a graphical one without its screen, or a script
-            # that starts another one.
-            opened = terminal.opened(drop_typed=lambda: not self._opens_window())
-            self._terminal = opened.__enter__()
-            self._undo.append(lambda: opened.__exit__(None, None, None))
+            # Any pinentry may use it: a graphical one without its screen, a script that starts one.
+            used = terminal.opened(
+                drop_typed=lambda: self._prompt is not None and not self._opens_window()
+            )
+            self._terminal = used.__enter__()
+            self._undo.append(lambda: used.__exit__(None, None, None))
             self._modes = modes_of(self._terminal)
         self._channel = channel.Channel()
         self._undo.append(self._channel.close)
@@ -150,10 +153,7 @@ class Conversation:
         self._undo.append(self._child.end)
 
     async def _set_up(self, prompt: Prompt) -> None:
-        """Set the options and the texts: a measured pinentry reads all of them from one write.
-
-        Any other one gets each command after the answer to the last one, as gpg-agent does it.
-        """
+        """Set options and texts. One that was not measured gets them as gpg-agent sends them."""
         check_room(prompt)
         commands = [
             *(("OPTION", option, "", True) for option in self._surroundings.options()),
