@@ -12,16 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import need
+from conftest import need, need_package
 from ptys import DEADLINE, Pty, children, running, wait_until
 
 from secretly.testing import FakePinentry
-
-if os.environ.get("CI"):
-    import ipykernel  # noqa: F401
-    import jupyter_client  # noqa: F401
-pytest.importorskip("ipykernel")
-manager = pytest.importorskip("jupyter_client.manager")
 
 #: A kernel of a busy machine may take minutes to start, and a cell to run: it is waited for. The
 #: tests of this module have twice that time.
@@ -86,10 +80,16 @@ class Notebook:
         return "".join(found)
 
 
+def new_kernel(**options: str) -> Any:
+    """A kernel that has not started. Runs without these tests don't wait for its packages."""
+    need_package("ipykernel")
+    return need_package("jupyter_client.manager").KernelManager(kernel_name="python3", **options)
+
+
 @pytest.fixture(scope="module")
 def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
     """A kernel without a screen; the real pinentries are installed, and a PATH leads to them."""
-    kernel = manager.KernelManager(kernel_name="python3")
+    kernel = new_kernel()
     kernel.start_kernel(env=environ(tmp_path_factory.mktemp("home")))
     try:
         found = Notebook(kernel.client())
@@ -239,9 +239,7 @@ def test_interrupting_ends_the_pinentry(notebook: Notebook) -> None:
 def test_the_servers_terminal_is_left_alone(tmp_path: Path) -> None:
     """A kernel that was started from a terminal asks in the notebook, never there."""
     need("pinentry-tty")
-    kernel = manager.KernelManager(
-        kernel_name="python3", connection_file=str(tmp_path / "kernel.json")
-    )
+    kernel = new_kernel(connection_file=str(tmp_path / "kernel.json"))
     kernel.write_connection_file()
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", kernel.connection_file]
     variables = {**environ(tmp_path), "PINENTRY": "pinentry-tty"}
