@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 import traceback
+import weakref
 from pathlib import Path
 
 import pytest
@@ -185,3 +187,27 @@ def test_an_error_that_callers_share_has_a_traceback_for_each() -> None:
     found = asyncio.run(main())
     assert len(found) == 100
     assert len(set(found)) == 1
+
+
+def test_what_was_shared_is_freed_with_its_last_caller() -> None:
+    """A secret does not stay in memory until Python looks for what nothing refers to."""
+    shared: sharing.Shared[Event] = sharing.Shared()
+    made: list[weakref.ref[Event]] = []
+
+    async def work() -> Event:
+        await asyncio.sleep(0)
+        value = Event()
+        made.append(weakref.ref(value))
+        return value
+
+    async def main() -> None:
+        assert len(await asyncio.gather(*(shared.do("key", work) for _ in range(3)))) == 3
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert made[0]() is None
+
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()

@@ -72,6 +72,8 @@ _POLL_LOOP = f"{__package__}.poll_loop"
 class Request(Awaitable["T"]):
     """Something to wait for. It settles once, with a value."""
 
+    __slots__ = ()
+
     def arm(self, loop: Loop, settle: Settle) -> Undo:
         """Begin to wait on a loop. Call *settle* with the value when it is there."""
         raise NotImplementedError

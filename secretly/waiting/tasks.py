@@ -86,7 +86,9 @@ class Task(Generic["T"]):
     def _done(self, value: T | None, error: BaseException | None) -> None:
         self.value, self.error = value, error
         self._ended.set()
-        self._finished(self)
+        finished = self._finished
+        del self._finished  # it may refer to this task, which would keep the value in memory
+        finished(self)
 
     def ended(self, timeout: float) -> Request[bool]:
         """Return a request that gives False if the coroutine does not end in time."""
