@@ -235,6 +235,8 @@ def test_an_env_file_without_references_loads_no_source(tmp_path: Path) -> None:
         (["run", "twine", "check"], "secretly.config.launchers"),
         (["run", "twine", "check"], "secretly.processes.hardening"),
         (["run", "twine", "check"], "secretly.running.delivery"),
+        (["run", "twine", "check"], "secretly.reference"),
+        (["run", "twine", "check"], "secretly.running.plain"),
         (["run", "twine", "check"], "itertools"),
     ],
 )

@@ -9,9 +9,7 @@ from ..config import command_line, loading
 from ..errors import Cancelled, NotThere
 from ..record import Record
 from ..redacted import Environ
-from ..reference import Reference
 from ..running import launch, program
-from ..running.plain import Separated, plain_variables, separate, texts
 from ..text import escape, format_command
 from .console import UsageError, drive, quiet, say, user_context
 from .run_options import RunOptions, parse_options, parse_variable, print_help
@@ -24,10 +22,10 @@ if TYPE_CHECKING:
     from ..resolving.request import Context, SecretRequest
     from ..running.delivery import DeliveryMethod
     from ..running.env_file import EnvFile
+    from ..running.plain import PlainVariable, Separated
     from ..running.planning import DeliveryPlan, PlanInput
     from ..running.preparing import PreparedRun
     from .noting import Attempt
-
 
 #: What a recipe is called that publishes.
 _PUBLISHING = ("publish", "upload", "release", "deploy")
@@ -49,19 +47,27 @@ class _Call(Record):
     @property
     def needs_secret(self) -> bool:
         """Whether anything here names a secret: the user, a variable, or what is known."""
-        if self.explicit or self.options.resolve_env:
-            return True
-        if self.invocation is not None and self.invocation.needs_secret:
-            return True
-        return bool(self.separated(None).secret)
+        known = self.invocation is not None and self.invocation.needs_secret
+        given = known or self.explicit or self.options.resolve_env
+        return bool(given or (self.plain(None) and self.separated(None).secret))
+
+    def plain(self, row: Command | None) -> dict[str, PlainVariable]:
+        """The variables that the call sets without a secret's name."""
+        if row is None and self.profile is None and self.env_file is None:
+            return {}  # most calls have none, and what follows takes time to load
+        from ..running.plain import plain_variables
+
+        return plain_variables(row, self.profile, self.env_file)
 
     def separated(self, row: Command | None) -> Separated:
         """The plain variables, and those whose text holds references.
 
         :param row: what is known of the command; None for a call that needs no secret.
         """
-        found = plain_variables(row, self.profile, self.env_file)
-        if not found:  # most calls have none, and what follows takes time to load
+        from ..running.plain import Separated, separate
+
+        found = self.plain(row)
+        if not found:
             return Separated({}, {})
         return separate(found, self.common, self.environ, self.options.literal)
 
@@ -69,11 +75,12 @@ class _Call(Record):
     def set_names(self) -> set[str]:
         """The names of the variables that something has a text for."""
         row = self.invocation.row if self.invocation else None
-        return {*plain_variables(row, self.profile, self.env_file), *self.environ}
+        return {*self.plain(row), *self.environ}
 
     @property
     def common(self) -> SecretRequest:
         """What all requests of this run have in common."""
+        from ..reference import Reference
         from ..resolving.request import PROMPT_TIMEOUT, SecretRequest
 
         return SecretRequest(
@@ -315,11 +322,8 @@ def _without_secrets(call: _Call, path: str) -> launch.Launch:
                 say(line)
         if options.verbose:
             say(f"{escape(known.row.name)} gets no secret: this call doesn't need one")
-    return launch.Launch(path, call.command, _plain_texts(call))
-
-
-def _plain_texts(call: _Call) -> Mapping[str, str]:
-    return texts(plain_variables(None, call.profile, call.env_file))
+    plain = {name: variable.value for name, variable in call.plain(None).items()}
+    return launch.Launch(path, call.command, Environ(plain))
 
 
 def _with_listing(prepared: PreparedRun) -> PreparedRun:

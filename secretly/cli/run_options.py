@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..config import model, values
 from ..record import Record
-from ..reference import looks_secret
 from ..text import escape
 from .console import UsageError
 
@@ -258,6 +257,8 @@ def print_help(about: str) -> None:
 def parse_variable(text: str) -> tuple[Environment, str]:
     """Read ``VARIABLE=REFERENCE``; a variable alone is the reference as well."""
     name, equals, reference = text.partition("=")
+    from ..reference import looks_secret  # many calls have no -e
+
     if looks_secret(name):
         raise UsageError("that looks like a secret, not like a variable", "-e VARIABLE=NAME")
     from ..running.delivery import Environment  # many calls have no -e

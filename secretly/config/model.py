@@ -5,13 +5,13 @@ from __future__ import annotations
 import _collections_abc  # loaded already; collections is not
 
 from ..record import Record
-from ..reference import Reference
 
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any, Literal
 
+    from ..reference import Reference
     from .agents import AskingLimits
 
     #: Store what was typed: no, yes, ask after it was accepted, or hold it in memory for so many

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..errors import BadConfiguration, SecretlyError
-from ..reference import OWN, Reference, are_right, looks_secret, parse
 from ..text import escape
 from .model import Command, Configuration, Entry, Profile, Tables
 from .values import check_variable, duration, is_variable
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from ..reference import Reference
     from .model import Remember
 
 
@@ -42,6 +42,8 @@ def _command(value: object) -> tuple[str, ...]:
     words = _texts(value)
     if not words or not words[0]:
         raise _Bad('takes a command as a list of its words, such as ["rbw", "get", "PyPI"]')
+    from ..reference import looks_secret
+
     if any(map(looks_secret, words)):
         raise _Bad("contains what looks like a secret: other users can see the words of a command")
     return words
@@ -54,6 +56,8 @@ def _format(value: object) -> str:
 
 
 def _source(value: object) -> Reference:
+    from ..reference import parse
+
     reference = parse(_text(value))
     if not reference.scheme:
         raise _Bad("takes scheme://path: where the secret comes from")
@@ -62,8 +66,11 @@ def _source(value: object) -> Reference:
 
 def _reference_text(value: object) -> str:
     text = _text(value)
-    if text and "{{" not in text and text != f"{OWN}://":  # the plan reads these
-        parse(text)
+    if text:  # the rows of publishing tools have none
+        from ..reference import OWN, parse
+
+        if "{{" not in text and text != f"{OWN}://":  # the plan reads these
+            parse(text)
     return text
 
 
@@ -161,6 +168,10 @@ def _unclear(tables: Mapping[str, Any]) -> list[str]:
     right: set[tuple[str, str | bool]] = set()
     sources: list[str] = []
     unclear = [name for name, table in tables.items() if not _is_clear(table, right, sources)]
+    if not sources:
+        return unclear
+    from ..reference import are_right
+
     return unclear if are_right(sources) else list(tables)
 
 
@@ -235,6 +246,8 @@ class ConfigFile:
         if entry.command and entry.source is not None:
             raise self.bad(f"secrets.{name}", "takes source or command, not both")
         if entry.command:
+            from ..reference import Reference
+
             entry = entry._replace(source=Reference("command", name))
         if entry.sealed:
             self._check_sealed(f"secrets.{name}", entry)
