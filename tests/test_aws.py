@@ -21,7 +21,7 @@ _AWS = f"""#!{sys.executable} -IS
 import json, os, sys
 folder, words = os.path.dirname(__file__), sys.argv[1:]
 assert words[-2:] == ["--output", "json"] and os.environ["AWS_PAGER"] == ""
-items = json.load(open(folder + "/items.json"))
+items = eval(open(folder + "/items").read())
 kind, name = words[0], words[-3]
 if name not in items:
     sys.exit("An error occurred (%s) when calling the operation: it is not there" % (

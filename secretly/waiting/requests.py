@@ -9,9 +9,8 @@ An awaited request yields itself to the coroutine's driver. The reply shows whic
   place. It sends nothing once it has handed the coroutine to the command's own loop: the request
   is yielded again, and that loop sends a :class:`Waited` too.
 
-All but the last are not documented; ``tests/test_waiting.py`` checks them.
-``asyncio.get_running_loop`` would not do: a coroutine that Twisted drives inside a running asyncio
-program has a running loop, and yet asyncio does not drive it.
+All but the last are not documented; ``tests/test_waiting.py`` checks them. A running loop of asyncio
+says nothing: inside it, Twisted may drive the coroutine.
 """
 
 from __future__ import annotations
