@@ -347,15 +347,18 @@ class Run:
         self.terminal.wait_for_prompt()
         self.terminal.type("\x04")
 
-    def failed(self, *kinds: str, vanished: bool = False) -> float:
-        """Wait for its end, which must be one of these errors; return when that was."""
+    def failed(self, *kinds: str, vanished: bool = False, before: str = "") -> float:
+        """Wait for its end, which must be one of these errors; return when that was.
+
+        :param before: a line that it prints before.
+        """
         status = self.terminal.wait()
         over = time.time()
         # No process of the session is left.
         assert self.terminal.left_over == []
         said = self._errors.read_text()
         assert status in {130 if kind in DECLINED else 125 for kind in kinds}, (status, said)
-        lines = said.splitlines()
+        lines = said.removeprefix(f"secretly: {before}\n" if before else "").splitlines()
         assert len(lines) == 2, said
         assert lines[0].startswith("secretly: ") and lines[1].startswith("  "), said
         self.harmless(vanished=vanished)
@@ -635,7 +638,8 @@ def _slow(home: Quick) -> Iterator[dict[str, Future[float]]]:
             Run(home, pinentry.environ(False)) as run,
         ):
             run.cancel_on_terminal(2 * DEADLINE)
-            return run.failed("Cancelled") - pinentry.since - MACHINE
+            waits = wording.slow(pinentry.path.name, MACHINE)
+            return run.failed("Cancelled", before=waits) - pinentry.since - MACHINE
 
     with ThreadPoolExecutor(len(SLOW)) as pool:
         yield {what: pool.submit(waited, on) for what, on in SLOW.items()}

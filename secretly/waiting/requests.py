@@ -9,8 +9,8 @@ An awaited request yields itself to the coroutine's driver. The reply shows whic
   place. It sends nothing once it has handed the coroutine to the command's own loop: the request
   is yielded again, and that loop sends a :class:`Waited` too.
 
-All but the last are not documented; ``tests/test_waiting.py`` checks them. A running loop of asyncio
-says nothing: inside it, Twisted may drive the coroutine.
+All but the last are not documented; ``tests/test_waiting.py`` checks them. A running loop says
+nothing: Twisted may drive the coroutine inside asyncio's.
 """
 
 from __future__ import annotations
