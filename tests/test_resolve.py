@@ -1122,6 +1122,17 @@ def test_forgetting_deletes_from_the_keychain_and_the_list() -> None:
         assert asyncio.run(forget_secret("A", None, here, 5)) == 0
 
 
+def test_nothing_is_forgotten_if_the_list_is_corrupt() -> None:
+    """Also where the name's own line is whole."""
+    with prepared("canary-1") as (_, here, _notes):
+        obtained("A", here, username="given", remember=True)
+        with open(here.stored_names.path, "a") as file:
+            file.write("broken\n")
+        with pytest.raises(KeychainUnavailable, match="list of stored names"):
+            asyncio.run(forget_secret("A", None, here, 5))
+        assert asyncio.run(here.keychain.get("A", "given", None)) == "canary-1"
+
+
 def test_prompts_show_names_escaped() -> None:
     """Bidi and control characters in a name are shown as escapes."""
     with prepared("canary-1", True) as (pinentry, here, _):

@@ -200,7 +200,8 @@ async def forget_secret(
     :param prompt_timeout: how long the user has to unlock the keychain, in seconds.
     :raises KeychainUnavailable: if the keychain cannot be used.
     """
-    listed = context.stored_names.usernames(name)  # fails early if the list is corrupt
+    context.stored_names.items()  # fails before anything is deleted if the list is corrupt
+    listed = context.stored_names.usernames(name)
     remembered = drop_remembered(name, username, context)
     unlisted = username_for(None, context.configuration.entry(name)).name
     usernames = dict.fromkeys((*listed, unlisted)) if username is None else (username,)
