@@ -73,6 +73,24 @@ def test_the_rest_is_left_to_python(name: str, folders: list[str] | None) -> Non
     assert finder._Finder.find_spec(name, folders) is None
 
 
+@pytest.mark.parametrize("name", ["ONE", "one\u017f", "one/two", "one\0"])
+def test_a_file_of_a_name_that_no_module_has_is_left_to_python(tmp_path: Path, name: str) -> None:
+    """Names of tools come from the user. On macOS, ``UV.py`` is the same file as ``uv.py``."""
+    (tmp_path / "one").mkdir()
+    for file in ("ONE", "one\u017f", "one/two"):
+        (tmp_path / f"{file}.py").touch()
+    assert found(name, tmp_path) is None
+
+
+def test_a_package_comes_before_a_module_that_an_older_version_left(tmp_path: Path) -> None:
+    package = tmp_path / "one"
+    package.mkdir()
+    (package / "__init__.py").write_text("value = 'package'\n")
+    (tmp_path / "one.py").write_text("value = 'module'\n")
+    assert differences("secretly.one", [str(tmp_path)]) == []
+    assert loaded(found("one", tmp_path))["value"] == "package"
+
+
 def changed_text(source: Path, compiled: Path) -> None:
     source.write_text("value = 'changed'\n")
     later = compiled.stat().st_mtime + 10

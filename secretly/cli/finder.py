@@ -1,9 +1,9 @@
 """Find secretly's own modules, and load what Python compiled of them before, in less time.
 
 A run of the command loads about sixty modules. Python's own finder takes twelve system calls for
-each of them; this one takes five. It leaves everything that is unusual to Python: code that is not
-compiled yet, or for another version of the source, or kept in another place. Only the command has
-it, and no other package's modules are found by it.
+each of them; this one takes at most six. It leaves everything that is unusual to Python: code that
+is not compiled yet, or for another version of the source, or kept in another place. Only the
+command has it, and no other package's modules are found by it.
 
 https://docs.python.org/3/reference/import.html#the-meta-path
 """
@@ -85,7 +85,10 @@ class _Finder:
         if not fullname.startswith(_PACKAGE) or not path or len(path) != 1:
             return None
         name = fullname.rpartition(".")[2]
-        found = _module(path[0], name) or _module(f"{path[0]}/{name}", "__init__")
+        if not (name.isascii() and name.islower() and name.isidentifier()):
+            return None  # Python tells "UV" from "uv", which macOS doesn't
+        # As for Python, a package comes before a module of that name.
+        found = _module(f"{path[0]}/{name}", "__init__") or _module(path[0], name)
         if found is None:
             return None
         source, cached, facts = found
