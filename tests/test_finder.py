@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import marshal
 import os
 import py_compile
 import subprocess
@@ -44,7 +45,10 @@ def differences(name: str, folders: list[str]) -> list[str]:
     assert isinstance(theirs.loader, SourceFileLoader)
     facts = "name origin cached has_location parent submodule_search_locations".split()
     found = [fact for fact in facts if getattr(ours, fact) != getattr(theirs, fact)]
-    return found + ["code"] * (ours.loader.get_code(name) != theirs.loader.get_code(name))
+    codes = [loader.get_code(name) for loader in (ours.loader, theirs.loader)]
+    found += ["code"] * (codes[0] != codes[1])
+    places = [code and code.co_filename for code in codes]  # not compared with the code
+    return found + ["place"] * (places[0] != places[1])
 
 
 def test_python_finds_the_same_modules() -> None:
@@ -89,6 +93,20 @@ def test_a_package_comes_before_a_module_that_an_older_version_left(tmp_path: Pa
     (tmp_path / "one.py").write_text("value = 'module'\n")
     assert differences("secretly.one", [str(tmp_path)]) == []
     assert loaded(found("one", tmp_path))["value"] == "package"
+
+
+def test_compiled_code_that_was_moved_names_its_new_place(tmp_path: Path) -> None:
+    """A traceback shows it."""
+    before, now = tmp_path / "before", tmp_path / "now"
+    before.mkdir()
+    (before / "one.py").write_text("value = 'first'\n")
+    py_compile.compile(str(before / "one.py"), doraise=True)
+    before.rename(now)
+    assert differences("secretly.one", [str(now)]) == []
+
+
+def not_code(source: Path, compiled: Path) -> None:
+    compiled.write_bytes(compiled.read_bytes()[:16] + marshal.dumps(5))
 
 
 def changed_text(source: Path, compiled: Path) -> None:
@@ -141,6 +159,7 @@ def unreadable_as_file(source: Path, compiled: Path) -> None:
         checked_by_hash,
         no_compiled_code,
         unreadable_as_file,
+        not_code,
     ],
 )
 def test_compiled_code_of_another_source_does_not_count(
@@ -151,9 +170,9 @@ def test_compiled_code_of_another_source_does_not_count(
     compiled = Path(py_compile.compile(str(source), doraise=True))
     assert loaded(found("one", tmp_path))["value"] == "first"
     change(source, compiled)
-    if change is cut_short:
-        # Python refuses it too: a file that ends early is an error, not another version.
-        with pytest.raises(EOFError):
+    if change in (cut_short, not_code):
+        # Python refuses it too: it is an error, not another version.
+        with pytest.raises((EOFError, ImportError)):
             loaded(found("one", tmp_path))
     else:
         assert loaded(found("one", tmp_path))["value"] == "changed"

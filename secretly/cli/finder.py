@@ -16,6 +16,7 @@ import sys
 # What importlib.machinery names; it would be one more module to load.
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
+from _imp import _fix_co_filename  # type: ignore[attr-defined]
 from posix import O_CLOEXEC, O_RDONLY, close, fstat, read, stat  # os wraps open
 from posix import open as open_file
 
@@ -57,6 +58,7 @@ class _Loader(SourceFileLoader):
             return super().get_code(fullname)
         try:
             code: CodeType = marshal.loads(memoryview(data)[_HEAD:])
+            _fix_co_filename(code, self.path)  # the folder may have been moved
         except (EOFError, TypeError, ValueError):  # cut short
             return super().get_code(fullname)
         return code
