@@ -542,6 +542,14 @@ def test_a_damaged_line_spoils_only_its_own_name(tmp_path: Path) -> None:
             call()
 
 
+def test_an_older_line_does_not_stand_for_a_damaged_newer_one(tmp_path: Path) -> None:
+    """A line without its columns may be that of any name."""
+    lines = b"\na new now x\na\tuser\tno\tbefore\tx\n"
+    (tmp_path / "kept.tsv").write_bytes(HEAD + lines)
+    with pytest.raises(KeychainUnavailable):
+        StoredNames(tmp_path).find("a")
+
+
 def test_many_searches_parse_the_list_once() -> None:
     """A program may ask for all of a thousand names."""
     text = "".join(f"{number}\tuser\tno\tnow\tx\n" for number in range(1000))

@@ -120,6 +120,10 @@ class NameTable:
         self._found: dict[str, list[_Row]] = {}
         if text[-1:] not in ("", "\n"):
             raise ValueError
+        more = text.count("\t") - 4 * text.count("\n")
+        sealed = text.count(f"\t{_SEALED}\n") if more else 0
+        #: Whether a line with a name surely begins with it: each has its columns, and no escape.
+        self._searchable = more == sealed and "\\" not in text
 
     @property
     def _all(self) -> tuple[list[_Row], dict[str, list[_Row]]]:
@@ -137,8 +141,7 @@ class NameTable:
     def _of(self, name: str) -> list[_Row]:
         """The rows of a name, in the list's order."""
         few = self._parsed is None and len(self._found) < _SEARCHES
-        # Where nothing is escaped, a line with the name begins with it.
-        if few and name not in self._found and name.isprintable() and "\\" not in self._text:
+        if few and self._searchable and name not in self._found and name.isprintable():
             try:
                 self._found[name] = [_row(line) for line in self._lines(name)]
             except ValueError:
