@@ -366,6 +366,26 @@ def test_a_pinentry_that_was_started_early_asks_or_ends(asks: bool) -> None:
         assert (fake.lines.count(b"BYE"), fake.lines.count(b"GETPIN")) == (1, int(asks))
 
 
+def test_a_forked_process_leaves_the_pinentry_to_its_parent() -> None:
+    """A program may fork during the look-up. The forked process asks nothing and ends nothing."""
+    parent = os.getpid()
+
+    async def take_turn(fake: FakePinentry) -> str:
+        try:
+            async with prompting.turn(PATIENCE, environ(fake)) as asker:
+                asker.start()
+                if not (forked := os.fork()):
+                    return ""
+                os.waitpid(forked, 0)
+                return await asker.ask(PROMPT)
+        finally:
+            if os.getpid() != parent:
+                os._exit(0)
+
+    with FakePinentry(["canary-1"]) as fake:
+        assert asyncio.run(take_turn(fake)) == "canary-1"
+
+
 def test_a_pinentry_that_can_not_be_started_early_is_an_error_of_the_question() -> None:
     """So another way to ask can take its place then."""
 

@@ -8,6 +8,7 @@ socket.
 from __future__ import annotations
 
 import _socket  # socket loads array, and much more where nothing else has
+import os
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Channel:
         self._ours, self.theirs = _socket.socketpair()
         self._ours.setblocking(False)  # a pinentry that reads nothing must not stop us
         self._spawn: Any = None
+        self._process = os.getpid()
 
     @property
     def descriptor(self) -> int:
@@ -55,8 +57,12 @@ class Channel:
     def send(self, line: bytes) -> int:
         """Send a line; return how many of its bytes were taken.
 
+        A process that was forked sends nothing: the dialogue is its parent's.
+
         :raises OSError: if the pinentry has ended.
         """
+        if os.getpid() != self._process:
+            return len(line)
         try:
             return self._ours.send(line)
         except BlockingIOError:
