@@ -155,6 +155,15 @@ def test_the_end_of_the_work_wakes_all_callers_together() -> None:
     assert isinstance(found[1], asyncio.CancelledError)
 
 
+def test_a_caller_that_waits_has_no_dictionary() -> None:
+    """Thousands may wait for the same secret, and each would have one."""
+
+    async def work() -> str:
+        return "canary"
+
+    assert not hasattr(sharing._Caller({}, "key", work, None), "__dict__")
+
+
 def test_work_that_ends_immediately_is_returned() -> None:
     """It may end before its first caller waits."""
     shared: sharing.Shared[int] = sharing.Shared()

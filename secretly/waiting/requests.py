@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 else:
 
     class Awaitable:  # subclasses of that in collections.abc take long to make
-        def __class_getitem__(cls, _: object) -> object:
-            return cls
+        __slots__ = ()
+        __class_getitem__ = classmethod(lambda cls, _: cls)
 
 
 __all__ = [
