@@ -120,10 +120,6 @@ class NameTable:
         self._found: dict[str, list[_Row]] = {}
         if text[-1:] not in ("", "\n"):
             raise ValueError
-        more = text.count("\t") - 4 * text.count("\n")
-        sealed = text.count(f"\t{_SEALED}\n") if more else 0
-        #: Whether a line with a name surely begins with it: each has its columns, and no escape.
-        self._searchable = more == sealed and "\\" not in text
 
     @property
     def _all(self) -> tuple[list[_Row], dict[str, list[_Row]]]:
@@ -141,17 +137,19 @@ class NameTable:
     def _of(self, name: str) -> list[_Row]:
         """The rows of a name, in the list's order."""
         few = self._parsed is None and len(self._found) < _SEARCHES
-        if few and self._searchable and name not in self._found and name.isprintable():
+        # Where nothing is escaped, a line with the name begins with it.
+        if few and name not in self._found and name.isprintable() and "\\" not in self._text:
             try:
-                self._found[name] = [_row(line) for line in self._lines(name)]
+                rows = [_row(line) for line in self._lines(name)]
             except ValueError:
                 raise self._corrupt() from None
+            self._found[name] = [row for row in rows if row[0] == name]
         return self._found.get(name) or self._all[1].get(name, [])
 
-    def _lines(self, name: str) -> Iterator[str]:
-        """The lines that begin with a name."""
+    def _lines(self, start: str) -> Iterator[str]:
+        """The lines that begin so: a line that is damaged behind the name is among them."""
         text, at = self._text, -1
-        while (at := text.find(f"\n{name}\t", at + 1)) >= 0:
+        while (at := text.find(f"\n{start}", at + 1)) >= 0 and at + 1 < len(text):
             yield text[at + 1 : text.index("\n", at + 1)]
 
     @property
