@@ -1067,21 +1067,9 @@ NOT_YET: set[tuple[str, str]] = {
     ("secretly run, one secret", "2 × python -I -c pass"),
     ("secretly run, one secret, with 10,000 names stored", "2.4 × python -I -c pass"),
     ("secretly run, 50 secrets and 20 profiles configured", "2.6 × python -I -c pass"),
-    ("secretly run, 10,000 secrets configured", "6 × python -I -c pass"),
     ("secretly run twine check, which needs none", "1.3 × python -I -c pass"),
     ("secretly run, one secret", "1 × envchain, one secret"),
     ("secretly run, one secret of pass: beyond pass show", "40 ms"),
-    ("secretly run twine upload, one wheel, until it asks", "5 × python -I -c pass"),
-    (
-        "secretly run twine upload, 500 wheels of 1 MB, answered immediately: "
-        "beyond the upload of one wheel until it asks",
-        "1.2 × SHA-256 of 500 wheels of 1 MB",
-    ),
-    (
-        "secretly run twine upload, a wheel of 1 GB, answered immediately: "
-        "beyond the upload of one wheel until it asks",
-        "1.2 × SHA-256 of a wheel of 1 GB",
-    ),
     (
         "secretly run, until pinentry-curses is on the screen: "
         "beyond python -I -c pass and it started by hand",
@@ -1089,8 +1077,6 @@ NOT_YET: set[tuple[str, str]] = {
     ),
     ("the library, 1,000 stored names together, asyncio", "1 s"),
     ("the library, 1,000 stored names together, Twisted", "1.2 s"),
-    ("the library, 10,000 calls for one stored name, asyncio", "0.6 s"),
-    ("the library, 10,000 calls for one stored name, Twisted", "1.2 s"),
 }
 
 
