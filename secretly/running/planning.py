@@ -155,15 +155,15 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
         Delivery(explicit[by], by) if by in explicit else _delivery(by, by_row[by], given)
         for by in {**by_row, **explicit}
     ]
-    own = row.secrets.keys() - (plain.keys() - _variables(by_profile))
+    of_row = row.secrets.keys() - (plain.keys() - _variables(by_profile))
     set_here = _variables(delivery.by for delivery in secrets)
-    blanked, removed = _stale(row, plain, chosen, bool(own & set_here))
+    blanked, removed = _stale(row, plain, chosen, bool(of_row & set_here))
     secrets += _resolved(given, row, chosen.union(set_here, blanked, removed))
     _check(given, row, plain, secrets)
     set_here = _variables(delivery.by for delivery in secrets)
-    blanked, removed = _stale(row, plain, chosen, bool(own & set_here))
+    blanked, removed = _stale(row, plain, chosen, bool(of_row & set_here))
     given_username = row.username in chosen | set_here
-    deliveries = _with_usernames(secrets, None if given_username else row.username, own)
+    deliveries = _with_usernames(secrets, None if given_username else row.username, of_row)
     return DeliveryPlan(
         given.program,
         given.argv,
@@ -231,11 +231,11 @@ def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list
 
     :raises Refused: if the command's own variable holds a reference, without ``--resolve-env``.
     """
-    own = {*row.secrets, *row.alternatives, row.username}
+    read_by_it = {*row.secrets, *row.alternatives, row.username}
     names = [
         name
         for name, text in given.environ.items()
-        if (given.resolve_env or name in own)
+        if (given.resolve_env or name in read_by_it)
         and ":" in text
         # bash exports functions under names that are not valid ones.
         and is_variable(name)
@@ -246,7 +246,7 @@ def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list
     from .templates import ValueReader
 
     reader = ValueReader(given.common, given.environ)
-    names = [name for name in names if _holds(reader, given.environ[name], name in own)]
+    names = [name for name in names if _holds(reader, given.environ[name], name in read_by_it)]
     if names and not given.resolve_env:
         raise Refused(
             f"{names[0]} in the environment holds a reference, which {escape(row.name)} can't read",
@@ -257,9 +257,9 @@ def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list
     return [Delivery(value, Environment(name)) for name, value in values.items()]
 
 
-def _holds(reader: ValueReader, text: str, is_own: bool) -> bool:
+def _holds(reader: ValueReader, text: str, is_read: bool) -> bool:
     """Whether to resolve an inherited text: env:// and file:// count only in own variables."""
-    return reader.holds_reference(text) if is_own else reader.names_store(text)
+    return reader.holds_reference(text) if is_read else reader.names_store(text)
 
 
 def _row_references(row: Command, by_profile: References, present: AbstractSet[str]) -> References:
@@ -267,10 +267,10 @@ def _row_references(row: Command, by_profile: References, present: AbstractSet[s
 
     :param present: the variables that need no secret of the command's own.
     """
-    own: References = {Environment(name): text for name, text in row.secrets.items()}
+    of_row: References = {Environment(name): text for name, text in row.secrets.items()}
     return {
         by: text
-        for by, text in {**own, **by_profile}.items()
+        for by, text in {**of_row, **by_profile}.items()
         if by in by_profile or present.isdisjoint(by.variables)
     }
 
@@ -286,13 +286,13 @@ def _delivery(by: DeliveryMethod, reference: str, given: PlanInput) -> Delivery:
 
 
 def _with_usernames(
-    secrets: Iterable[Delivery], username: str | None, own: AbstractSet[str]
+    secrets: Iterable[Delivery], username: str | None, of_row: AbstractSet[str]
 ) -> Iterator[Delivery]:
     """Each secret; after one for a variable of the command's own, its user name as well."""
     for secret in secrets:
         yield secret
-        is_own = not own.isdisjoint(secret.by.variables)
-        if username is not None and is_own and len(secret.requests) == 1:
+        is_of_row = not of_row.isdisjoint(secret.by.variables)
+        if username is not None and is_of_row and len(secret.requests) == 1:
             yield secret._replace(value=UsernameOf(secret.requests[0]), by=Environment(username))
 
 
@@ -330,8 +330,8 @@ def _check(
         secret.by.check()
     if not (given.uploads and row.name):
         return
-    own = {*row.secrets, *row.alternatives, *row.removes, row.username}
-    for name in sorted(_variables(secret.by for secret in secrets) - own):
+    of_row = {*row.secrets, *row.alternatives, *row.removes, row.username}
+    for name in sorted(_variables(secret.by for secret in secrets) - of_row):
         if _steers(given, name):
             raise Refused(
                 f"can't set {escape(name)} from a reference: it steers what {escape(row.name)} "
