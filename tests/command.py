@@ -790,6 +790,7 @@ class Quick(Home):
     """
 
     _warm: ClassVar[dict[tuple[str, ...], Warm]] = {}
+    _starts: ClassVar[threading.Lock] = threading.Lock()
 
     def run(
         self,
@@ -853,12 +854,13 @@ class Quick(Home):
     @staticmethod
     def _started(loaded: tuple[str, ...] = ()) -> Warm:
         """The process that all homes share."""
-        if loaded not in Quick._warm:
-            with home() as empty:  # the folder is gone later, so what is temporary goes elsewhere
-                temporary = {"TMPDIR": tempfile.gettempdir()}
-                warm = Quick._warm[loaded] = Warm(empty, temporary, loaded=loaded)
-                warm.run("--version")
-        return Quick._warm[loaded]
+        with Quick._starts:  # threads that need it at the same time start one
+            if loaded not in Quick._warm:
+                with home() as empty:  # the folder is gone later: what is temporary goes elsewhere
+                    temporary = {"TMPDIR": tempfile.gettempdir()}
+                    warm = Quick._warm[loaded] = Warm(empty, temporary, loaded=loaded)
+                    warm.run("--version")
+            return Quick._warm[loaded]
 
     @staticmethod
     def end() -> None:
