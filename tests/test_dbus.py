@@ -339,6 +339,14 @@ def let_in(connection: socket.socket) -> None:
     assert expect(connection, b"\r\n") == b"BEGIN\r\n"
 
 
+def expect_nothing(connection: socket.socket) -> None:
+    """The client waits for the answer to its last call before it sends the next."""
+    connection.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        connection.recv(1)
+    connection.settimeout(10)
+
+
 def test_each_call_waits_for_its_answer(bus: Callable[[Script], str]) -> None:
     """The client skips signals and other answers, however the bytes are split."""
     seen = []
@@ -346,10 +354,7 @@ def test_each_call_waits_for_its_answer(bus: Callable[[Script], str]) -> None:
     def script(connection: socket.socket) -> None:
         let_in(connection)
         for message in calls(connection):
-            connection.setblocking(False)
-            with pytest.raises(BlockingIOError):
-                connection.recv(1)  # the client waits for this answer before its next call
-            connection.settimeout(10)
+            expect_nothing(connection)
             serial = message.header.serial
             seen.append(message.header.fields[HeaderFields.member])
             data = answer("s", ("no",), serial=99) + answer(kind=MessageType.signal)
@@ -372,10 +377,7 @@ def test_each_of_many_calls_waits_for_the_answer_to_the_one_before(
     def script(connection: socket.socket) -> None:
         let_in(connection)
         for message in calls(connection):
-            connection.setblocking(False)
-            with pytest.raises(BlockingIOError):
-                connection.recv(1)
-            connection.settimeout(10)
+            expect_nothing(connection)
             serial = message.header.serial
             seen.append((serial, *message.body))
             if serial == 1:
