@@ -108,8 +108,7 @@ def run(about: str, arguments: Sequence[str]) -> int:
     folder = _wrapping_folder(call)
     tell = quiet if options.quiet else say
     if not (options.dry_run or call.needs_secret):
-        ready = _ready(call, _without_secrets(call, path), folder)
-        launch.execute(ready, tell)
+        launch.execute(_ready(call, _without_secrets(call, path), folder), tell)
     from .noting import Attempt
 
     attempt = Attempt(call, path, tell)
@@ -119,10 +118,9 @@ def run(about: str, arguments: Sequence[str]) -> int:
     with attempt:
         found = _with_secrets(call, path, attempt)
         assert found is not None
-        ready = _ready(call, found, folder)
         from ..processes.hardening import hardening
 
-        launch.execute(ready, tell, hardening.lifted(), attempt.handed_over)
+        launch.execute(_ready(call, found, folder), tell, hardening.lifted(), attempt.handed_over)
     raise AssertionError("execve returned")
 
 
@@ -282,9 +280,8 @@ def _with_secrets(call: _Call, path: str, attempt: Attempt) -> launch.Launch | N
     if prepared.listing:
         prepared = _with_listing(prepared)
     launch.locale_as_given()  # before hardening: afterwards it can't be read
-    tell = say if options.verbose else quiet
     try:
-        return drive(obtaining.obtain_values(prepared, context, tell))
+        return drive(obtaining.obtain_values(prepared, context, say if options.verbose else quiet))
     except Cancelled as error:
         error.hint = f"{escape(call.command[0])} was not run"
         raise
@@ -322,8 +319,11 @@ def _without_secrets(call: _Call, path: str) -> launch.Launch:
                 say(line)
         if options.verbose:
             say(f"{escape(known.row.name)} gets no secret: this call doesn't need one")
-    plain = {name: variable.value for name, variable in call.plain(None).items()}
-    return launch.Launch(path, call.command, Environ(plain))
+    if not (found := call.plain(None)):
+        return launch.Launch(path, call.command)
+    from ..running.plain import texts
+
+    return launch.Launch(path, call.command, texts(found))
 
 
 def _with_listing(prepared: PreparedRun) -> PreparedRun:
