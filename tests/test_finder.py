@@ -47,6 +47,10 @@ def differences(name: str, folders: list[str]) -> list[str]:
     found = [fact for fact in facts if getattr(ours, fact) != getattr(theirs, fact)]
     codes = [loader.get_code(name) for loader in (ours.loader, theirs.loader)]
     found += ["code"] * (codes[0] != codes[1])
+    modules = [vars(importlib.util.module_from_spec(spec)) for spec in (ours, theirs)]
+    modules[1].setdefault("__cached__", modules[0]["__cached__"])  # Python 3.15 sets it no more
+    names = {*modules[0], *modules[1]} - {"__loader__", "__spec__"}
+    found += [name for name in sorted(names) if modules[0].get(name) != modules[1].get(name)]
     places = [code and code.co_filename for code in codes]  # not compared with the code
     return found + ["place"] * (places[0] != places[1])
 
@@ -149,6 +153,11 @@ def unreadable_as_file(source: Path, compiled: Path) -> None:
     compiled.mkdir()
 
 
+def larger_than_is_read(source: Path, compiled: Path) -> None:
+    source.write_text(f"value = 'changed'\nlong = {'x' * (1 << 16)!r}\n")
+    py_compile.compile(str(source), str(compiled), doraise=True)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -160,6 +169,7 @@ def unreadable_as_file(source: Path, compiled: Path) -> None:
         no_compiled_code,
         unreadable_as_file,
         not_code,
+        larger_than_is_read,
     ],
 )
 def test_compiled_code_of_another_source_does_not_count(

@@ -1,7 +1,7 @@
 """Find secretly's own modules, and load what Python compiled of them before, in less time.
 
 A run of the command loads about sixty modules. Python's own finder takes twelve system calls for
-each of them; this one takes at most six. It leaves everything that is unusual to Python: code that
+each of them; this one takes five. It leaves everything that is unusual to Python: code that
 is not compiled yet, or for another version of the source, or kept in another place. Only the
 command has it, and no other package's modules are found by it.
 
@@ -17,14 +17,16 @@ import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
 from _imp import _fix_co_filename  # type: ignore[attr-defined]
-from posix import O_CLOEXEC, O_RDONLY, close, fstat, read, stat  # os wraps open
+from posix import F_OK, O_CLOEXEC, O_RDONLY, access, close, read, stat  # os wraps open
 from posix import open as open_file
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import stat_result
-    from types import CodeType
+    from types import CodeType, ModuleType
+else:
+    ModuleType = type(sys)  # types would be one more module to load
 
 __all__ = ["install"]
 
@@ -32,6 +34,11 @@ _PACKAGE = f"{__name__.partition('.')[0]}."
 
 #: What compiled code begins with that Python checks by the source's time and size (PEP 552).
 _CHECKED_BY_TIME = MAGIC_NUMBER + bytes(4)
+
+_32_BITS = 0xFFFF_FFFF
+
+#: How large, in bytes, compiled code is that is left to Python. No module has half of it.
+_LARGE = 1 << 16
 
 #: The size of that beginning, with the time and the size.
 _HEAD = len(_CHECKED_BY_TIME) + 8
@@ -47,13 +54,19 @@ class _Loader(SourceFileLoader):
         super().__init__(name, path)
         self._cached, self._facts = cached, facts
 
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Make the module with its files. Python would set them after an error for each."""
+        module = ModuleType(spec.name)
+        vars(module).update(__file__=spec.origin, __cached__=spec.cached)
+        return module
+
     def get_code(self, fullname: str) -> CodeType | None:
         try:
             data = _content(self._cached)
         except OSError:
             data = b""
-        numbers = (int(self._facts.st_mtime), self._facts.st_size)
-        head = b"".join((number & 0xFFFF_FFFF).to_bytes(4, "little") for number in numbers)
+        numbers = int(self._facts.st_mtime) & _32_BITS | (self._facts.st_size & _32_BITS) << 32
+        head = numbers.to_bytes(8, "little")
         if data[:_HEAD] != _CHECKED_BY_TIME + head:
             return super().get_code(fullname)
         try:
@@ -65,12 +78,13 @@ class _Loader(SourceFileLoader):
 
 
 def _content(path: str) -> bytes:
+    """Return the content of a file; empty if it is large."""
     descriptor = open_file(path, O_RDONLY | O_CLOEXEC)
     try:
-        size = fstat(descriptor).st_size
-        return read(descriptor, size)
+        data = read(descriptor, _LARGE)
     finally:
         close(descriptor)
+    return data if len(data) < _LARGE else b""
 
 
 class _Finder:
@@ -89,29 +103,20 @@ class _Finder:
         name = fullname.rpartition(".")[2]
         if not (name.isascii() and name.islower() and name.isidentifier()):
             return None  # Python tells "UV" from "uv", which macOS doesn't
-        # As for Python, a package comes before a module of that name.
-        found = _module(f"{path[0]}/{name}", "__init__") or _module(path[0], name)
-        if found is None:
+        # As for Python, a package comes before a module of that name. An error would cost more.
+        package = access(f"{path[0]}/{name}/__init__.py", F_OK)
+        folder, stem = (f"{path[0]}/{name}", "__init__") if package else (path[0], name)
+        source = f"{folder}/{stem}.py"
+        cached = f"{folder}/__pycache__/{stem}.{sys.implementation.cache_tag}.pyc"
+        try:
+            loader = _Loader(fullname, source, cached, stat(source))
+        except OSError:
             return None
-        source, cached, facts = found
-        loader = _Loader(fullname, source, cached, facts)
-        spec = ModuleSpec(
-            fullname, loader, origin=source, is_package=source.endswith("/__init__.py")
-        )
+        spec = ModuleSpec(fullname, loader, origin=source, is_package=package)
         spec.has_location, spec.cached = True, cached
         if spec.submodule_search_locations is not None:
-            spec.submodule_search_locations.append(f"{path[0]}/{name}")
+            spec.submodule_search_locations.append(folder)
         return spec
-
-
-def _module(folder: str, name: str) -> tuple[str, str, stat_result] | None:
-    """The source of a module, its compiled code, and the source's facts; None without a source."""
-    source = f"{folder}/{name}.py"
-    try:
-        facts = stat(source)
-    except OSError:
-        return None
-    return source, f"{folder}/__pycache__/{name}.{sys.implementation.cache_tag}.pyc", facts
 
 
 def install() -> None:
