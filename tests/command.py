@@ -28,7 +28,7 @@ _SCRIPT = Path(sys.executable).with_name("secretly")
 SECRETLY = [str(_SCRIPT)] if _SCRIPT.exists() else [sys.executable, "-m", "secretly"]
 
 #: The time limit of each step, in seconds.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 #: A keyring backend that stores secrets in a file, for tests that work with any keychain.
 _BACKEND = """
