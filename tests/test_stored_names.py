@@ -432,8 +432,10 @@ HEAD = b"name\tusername\town\tstored\tkeeper"
         HEAD + b"\na\tb\tperhaps\tnow\t\n",
         HEAD + b"\na\tb\tyes\tnow\t\\x\n",
         HEAD + b"\na\tb\tyes\tnow\t\tmore\n",
+        HEAD + b"\na\tb\tyes\tnow\t\nc\td\xe9\tyes\tnow\t\n",
+        HEAD + b"s\na\tb\tyes\tnow\t\n",
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_a_broken_list_is_an_error_that_loses_nothing(tmp_path: Path, content: bytes) -> None:
     """A corrupt list is named in the error, and neither deleted nor overwritten."""
@@ -510,20 +512,20 @@ def test_lines_that_are_split_together_say_the_same(lines: list[str]) -> None:
 def test_a_name_is_found_in_the_text_as_in_the_parsed_list(lines: list[str], more: str) -> None:
     """The first searches don't parse the list, and say the same as the later ones."""
     lines = [line for line in lines if "\n" not in line and line.count("\t") == 4]
-    text = "".join(f"{line}\n" for line in lines)
-    whole = NameTable(text)
+    data = b"\n".join((HEAD, *map(str.encode, lines), b""))
+    whole = NameTable(data)
     try:
         known = whole.names
     except ValueError:  # an escape that is none
         return
     for name in {*known, more, f"a{more}", ""}:
-        few = NameTable(text)
+        few = NameTable(data)
         assert few.find(name) == whole.find(name)
         assert few.usernames(name) == whole.usernames(name)
         assert few.is_sealed(name) == whole.is_sealed(name)
         for user in (*whole.usernames(name), "somebody"):
-            assert NameTable(text).has(name, user) == whole.has(name, user)
-            assert NameTable(text).backend_of(name, user) == whole.backend_of(name, user)
+            assert NameTable(data).has(name, user) == whole.has(name, user)
+            assert NameTable(data).backend_of(name, user) == whole.backend_of(name, user)
 
 
 def test_a_damaged_line_spoils_only_its_own_name(tmp_path: Path) -> None:
@@ -552,8 +554,8 @@ def test_an_older_line_does_not_stand_for_a_damaged_newer_one(tmp_path: Path) ->
 
 def test_many_searches_parse_the_list_once() -> None:
     """A program may ask for all of a thousand names."""
-    text = "".join(f"{number}\tuser\tno\tnow\tx\n" for number in range(1000))
-    table = NameTable(text)
+    lines = (b"%d\tuser\tno\tnow\tx" % number for number in range(1000))
+    table = NameTable(b"\n".join((HEAD, *lines, b"")))
     assert all(table.usernames(str(number)) == ["user"] for number in range(1000))
     assert table._parsed is not None
 

@@ -43,7 +43,7 @@ class StoredName(Record):
 
 #: The first line of the file. The format is not JSON because loading json takes as long as all
 #: the rest of this. The last column is the backend. The line of a sealed secret has one more.
-_HEAD = "name\tusername\town\tstored\tkeeper"
+_HEAD = b"name\tusername\town\tstored\tkeeper\n"
 
 _SEALED = "sealed"
 
@@ -104,28 +104,28 @@ _SEARCHES = 20
 class NameTable:
     """The list of stored names as it was when it was read. It answers without reading again.
 
-    The lines of a few names are searched for in the text: to parse a long list takes milliseconds.
-    Only a list that was parsed can say that it doesn't have a name.
+    The lines of a few names are searched for in the file's bytes: to parse a long list takes
+    milliseconds. Only a list that was parsed can say that it doesn't have a name.
 
-    :param text: the lines of the file after the first one, each with its end.
+    :param data: the content of the file.
     :param corrupt: makes the error for a line that is not one of the list.
-    :raises ValueError: if the last line has no end.
+    :raises ValueError: if the first line is another, the last one has no end, or not all is ASCII.
     """
 
-    def __init__(self, text: str = "", corrupt: Callable[[], Exception] = ValueError) -> None:
-        self._text, self._corrupt = f"\n{text}", corrupt
+    def __init__(self, data: bytes = _HEAD, corrupt: Callable[[], Exception] = ValueError) -> None:
+        self._data, self._corrupt = data, corrupt
         #: All rows, and those of each name, once they are parsed.
         self._parsed: tuple[list[_Row], dict[str, list[_Row]]] | None = None
         #: The rows that were searched for, by their names.
         self._found: dict[str, list[_Row]] = {}
-        if text[-1:] not in ("", "\n"):
+        if not (data.startswith(_HEAD) and data.endswith(b"\n") and data.isascii()):
             raise ValueError
 
     @property
     def _all(self) -> tuple[list[_Row], dict[str, list[_Row]]]:
         if self._parsed is None:
             try:
-                rows = _rows(self._text[1:].split("\n")[:-1])
+                rows = _rows(self._data.decode("ascii").split("\n")[1:-1])
             except (ValueError, Warning):
                 raise self._corrupt() from None
             named: dict[str, list[_Row]] = {}
@@ -137,8 +137,9 @@ class NameTable:
     def _of(self, name: str) -> list[_Row]:
         """The rows of a name, in the list's order."""
         few = self._parsed is None and len(self._found) < _SEARCHES
+        plain = name.isascii() and name.isprintable()
         # Where nothing is escaped, a line with the name begins with it.
-        if few and name not in self._found and name.isprintable() and "\\" not in self._text:
+        if few and plain and name not in self._found and b"\\" not in self._data:
             try:
                 rows = [_row(line) for line in self._lines(name)]
             except ValueError:
@@ -148,9 +149,9 @@ class NameTable:
 
     def _lines(self, start: str) -> Iterator[str]:
         """The lines that begin so: a line that is damaged behind the name is among them."""
-        text, at = self._text, -1
-        while (at := text.find(f"\n{start}", at + 1)) >= 0 and at + 1 < len(text):
-            yield text[at + 1 : text.index("\n", at + 1)]
+        data, at, wanted = self._data, 0, f"\n{start}".encode("ascii")
+        while 0 < (at := data.find(wanted, at) + 1) < len(data):
+            yield data[at : data.index(b"\n", at)].decode("ascii")
 
     @property
     def items(self) -> list[StoredName]:
@@ -231,10 +232,7 @@ class StoredNames:
             return NameTable()
         safefiles.refuse_if_others_can_write(self._path, "the list of stored names")
         try:
-            head, end, text = safefiles.read_file(self._path).decode("ascii").partition("\n")
-            if head != _HEAD or not end:
-                raise ValueError
-            return NameTable(text, self._corrupt)
+            return NameTable(safefiles.read_file(self._path), self._corrupt)
         except (OSError, ValueError):
             raise self._corrupt() from None
 
@@ -308,11 +306,11 @@ class StoredNames:
 
     def _write(self, items: list[StoredName]) -> None:
         items.sort(key=lambda item: (item.name, item.username))
-        text = "\n".join((_HEAD, *map(_line, items), ""))
+        data = _HEAD + "".join(f"{_line(item)}\n" for item in items).encode("ascii")
         # Always the same name, so that crashes leave at most one such file behind.
         new = os.path.join(os.path.dirname(self._path), "kept.new")
-        with open(new, "w", encoding="ascii", opener=_open_private) as file:
-            file.write(text)
+        with open(new, "wb", opener=_open_private) as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, self._path)
