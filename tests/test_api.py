@@ -45,6 +45,7 @@ from secretly import (
 )
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
+from secretly.keeping import name_changes
 from secretly.resolving.request import calling_program
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 
@@ -349,9 +350,9 @@ def test_a_name_has_one_remembered_secret() -> None:
                 await remember("A", f"canary-{username}", username=username)
                 assert (await credential("A")).password == f"canary-{username}"
                 assert [item.name for item in here.stored_names.items()] == ["A"]
-            here.stored_names.remove("A", ME)
+            name_changes.remove(here.stored_names, "A", ME)
             await remember("A", "canary-eve", username="eve")
-            here.stored_names.remove("A", "eve")
+            name_changes.remove(here.stored_names, "A", "eve")
             with pytest.raises(SecretlyError):
                 await secret("A")
 

@@ -12,6 +12,7 @@ import pytest
 from secretly.cli import dry_run
 from secretly.config.model import Configuration, Entry
 from secretly.errors import BadReference, KeychainUnavailable
+from secretly.keeping import name_changes
 from secretly.keeping.stored_names import NameTable, StoredName
 from secretly.redacted import Secret
 from secretly.reference import Reference, parse
@@ -167,7 +168,7 @@ def test_a_run_reads_the_list_once() -> None:
     """Ten secrets with narrower names, looked up again at each prompt: the list is read once."""
     names = [f"Name{number}" for number in range(10)]
     with FakePinentry([f"canary-{name}" for name in names]) as pinentry, sandbox(pinentry) as here:
-        here.stored_names.add("Another", "user", True)
+        name_changes.add(here.stored_names, "Another", "user", True)
         time.sleep(0.2)  # a list that has just changed might change again without a trace
         read, tables = here.stored_names.read, list[NameTable]()
 
@@ -204,7 +205,7 @@ def test_a_list_whose_lines_are_wrong_is_noted_once() -> None:
     notes: list[str] = []
     with FakePinentry(["canary-1", "canary-2"]) as pinentry, sandbox(pinentry) as here:
         here = here._replace(note=notes.append)
-        here.stored_names.add("Another", "user", True)
+        name_changes.add(here.stored_names, "Another", "user", True)
         path = Path(here.stored_names.path)
         path.write_text(path.read_text() + "A\tuser\tperhaps\tnow\tx\n")
         found = asyncio.run(obtain_all([SecretRequest(parse(name)) for name in "AB"], here))

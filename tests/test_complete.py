@@ -13,6 +13,7 @@ from secretly.cli import complete, described
 from secretly.cli.complete import Known, offer
 from secretly.cli.completion import SCRIPTS
 from secretly.cli.verbs import ALIASES, VERBS
+from secretly.keeping import name_changes
 from secretly.keeping.stored_names import StoredNames
 
 CONFIG = """
@@ -31,8 +32,8 @@ def _known(tmp_path: Path) -> Known:
     config, state = tmp_path / "config.toml", tmp_path / "state"
     config.write_text(CONFIG)
     names = StoredNames(state / "secretly")
-    names.add("API_KEY", "ada", True)
-    names.add("My Key", "login", False)
+    name_changes.add(names, "API_KEY", "ada", True)
+    name_changes.add(names, "My Key", "login", False)
     return Known(
         {
             "HOME": str(tmp_path),

@@ -29,7 +29,7 @@ from kernelkeyring import Actor, Kernel, NotHeld, kernel, keys
 from secretly import KeychainUnavailable, Refused, Secret, forget, remember, secret
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
-from secretly.keeping import kernel_keyring
+from secretly.keeping import kernel_keyring, name_changes
 from secretly.reference import parse
 from secretly.resolving.obtain import obtain
 from secretly.resolving.request import SecretRequest
@@ -835,7 +835,7 @@ def test_a_locked_keychain_is_not_waited_for() -> None:
         with pytest.raises(KeychainUnavailable):
             asyncio.run(forget("Name"))
         # What the list says that the locked one has is not forgotten by dropping another.
-        here.stored_names.add("Name", getpass.getuser(), False)
+        name_changes.add(here.stored_names, "Name", getpass.getuser(), False)
         here.memory.hold("Name", getpass.getuser(), "canary-2", 60)
         with pytest.raises(KeychainUnavailable):
             asyncio.run(forget("Name"))
@@ -849,7 +849,7 @@ def test_a_held_wider_secret_does_not_replace_a_locked_narrower_one() -> None:
         here.memory.hold("Name", me, "canary-wide", 60)
         wish = SecretRequest(parse("Name"), names=("Name/demo",))
         assert str(asyncio.run(obtain(wish, here)).secret) == "canary-wide"
-        here.stored_names.add("Name/demo", me, False)
+        name_changes.add(here.stored_names, "Name/demo", me, False)
         with pytest.raises(KeychainUnavailable):
             asyncio.run(obtain(wish, here))
         here.memory.hold("Name/demo", me, "canary-narrow", 60)

@@ -25,6 +25,7 @@ from secretly.errors import (
     KeychainUnavailable,
     SecretlyError,
 )
+from secretly.keeping import name_changes
 from secretly.keeping.backends import explain
 from secretly.keeping.foreign import named_attributes, password_of, recognized
 from secretly.keeping.keychain import Keychain, backend_name
@@ -403,7 +404,7 @@ def test_the_items_of_other_programs_are_listed_and_read(
         pairs = [part for pair in attributes.items() for part in pair]
         store(service, f"canary-{tool}", *pairs)
     names = StoredNames(tmp_path)
-    names.add("PyPI", "__token__", True)
+    name_changes.add(names, "PyPI", "__token__", True)
     found = asyncio.run(Keychain(os.environ, stored_names=names).others())
     assert found is not None
     assert sorted((one.tool, one.reference) for one in found) == sorted(

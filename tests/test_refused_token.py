@@ -17,6 +17,7 @@ from command import Home, quick
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
 from secretly.config.model import Configuration, Entry
+from secretly.keeping import name_changes
 from secretly.keeping.stored_names import StoredNames
 from secretly.publishing.archives import Distribution
 from secretly.redacted import Secret
@@ -112,7 +113,7 @@ def test_files_that_are_built_first_are_known_by_their_folder(context: Context) 
 def test_a_secret_that_was_stored_since_is_another_one(context: Context) -> None:
     """One that was stored before is the same."""
     noted(context, RECEIPT, minutes=-0.5)
-    context.stored_names.add("PyPI", "__token__", True)
+    name_changes.add(context.stored_names, "PyPI", "__token__", True)
     noted(context, RECEIPT)
     assert ago(context, A, B) is None
 

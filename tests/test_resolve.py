@@ -37,6 +37,7 @@ from secretly.errors import (
     SecretlyError,
     SourceFailed,
 )
+from secretly.keeping import name_changes
 from secretly.redacted import Secret
 from secretly.reference import parse
 from secretly.resolving import storing
@@ -263,7 +264,7 @@ def test_a_wider_token_never_replaces_a_narrower_one_in_a_locked_keychain() -> N
         _notes,
     ):
         assert obtained("PyPI", here, names=("PyPI/demo",)).secret == "pypi-canary-wide"
-        here.stored_names.add("PyPI/demo", "__token__", True)
+        name_changes.add(here.stored_names, "PyPI/demo", "__token__", True)
         with pytest.raises(KeychainLocked, match="PyPI"):
             obtained("PyPI", here, names=("PyPI/demo",))
 

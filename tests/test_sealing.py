@@ -21,7 +21,7 @@ import secretly
 from secretly.config.model import Entry
 from secretly.config.schema import ConfigFile
 from secretly.errors import BadConfiguration, NotFound, Refused
-from secretly.keeping import memory, passphrases, sealing
+from secretly.keeping import memory, name_changes, passphrases, sealing
 from secretly.keeping.identity import IdentityFiles
 from secretly.keeping.sealing import Damaged, Keys
 from secretly.redacted import Secret, is_sealed
@@ -600,7 +600,7 @@ def test_memory_never_stands_for_a_secret_that_is_listed_as_sealed() -> None:
         here.keychain.items["Name", user] = Secret(SEALED)  # type: ignore[attr-defined]
         memory.hold("Name", user, "canary-planted", 60)
         assert secretly.secret_sync("Name") == "canary-planted"
-        here.stored_names.add("Name", user, False, "", sealed=True)
+        name_changes.add(here.stored_names, "Name", user, False, "", sealed=True)
         with pytest.raises(Refused, match="sealed"):
             secretly.secret_sync("Name")
 

@@ -20,6 +20,7 @@ from secretservice import KeePassXC, Misbehaving, SecretService, secret_service
 
 import secretly
 from secretly.errors import KeychainTimeout, KeychainUnavailable, SecretlyError
+from secretly.keeping import name_changes
 from secretly.keeping.keychain import Keychain
 from secretly.keeping.secret_service import BACKEND, MISSING, ItemReader, Missing, is_own
 from secretly.keeping.stored_names import StoredNames
@@ -250,7 +251,7 @@ def test_calls_at_the_same_time_share_a_connection_and_a_thread(
     stored = StoredNames(tmp_path)
     for number in range(9):
         item(service, f"canary-{number}".encode(), name=f"name-{number}", **KEYRINGS)
-        stored.add(f"name-{number}", "user", True, BACKEND)
+        name_changes.add(stored, f"name-{number}", "user", True, BACKEND)
     gc.collect()
     threads, before = [], descriptors()
 
@@ -340,7 +341,7 @@ OWN = 57
 def listed(folder: Path, backend: str = BACKEND) -> StoredNames:
     """The list of stored names, which names the backend."""
     stored = StoredNames(folder)
-    stored.add("name", "user", True, backend)
+    name_changes.add(stored, "name", "user", True, backend)
     return stored
 
 

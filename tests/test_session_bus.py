@@ -17,6 +17,7 @@ from secretservice import SecretService, secret_service
 
 from secretly.asking import wording
 from secretly.config.places import BUS_VARIABLE
+from secretly.keeping import name_changes
 from secretly.keeping.backends import HandOverBus
 from secretly.keeping.keychain import Keychain
 from secretly.keeping.secret_service import session_bus
@@ -148,7 +149,7 @@ def _home() -> Iterator[Home]:
     """A home without a bus, where OpenAI is in the list of stored names."""
     with quick() as found:
         names = StoredNames(found.folder / ".local/state/secretly")
-        names.add("OpenAI", "ada", True, "keyring.backends.SecretService.Keyring")
+        name_changes.add(names, "OpenAI", "ada", True, "keyring.backends.SecretService.Keyring")
         yield found
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from secretly import testing
 from secretly.api import remember
 from secretly.errors import KeychainUnavailable, Refused, SecretlyError
-from secretly.keeping import stored_names
+from secretly.keeping import name_changes, stored_names
 from secretly.keeping.stored_names import NameTable, StoredNames
 
 
@@ -45,8 +45,8 @@ def test_entries_are_sorted_by_name(tmp_path: Path) -> None:
     """The entries are in the order of their names, each with its user name and time."""
     stored = StoredNames(tmp_path / "state")
     assert stored.items() == []
-    stored.add("b", "user", False)
-    stored.add("a", "__token__", True)
+    name_changes.add(stored, "b", "user", False)
+    name_changes.add(stored, "a", "__token__", True)
     first, second = stored.items()
     assert (first.name, first.username, first.has_own_username) == ("a", "__token__", True)
     assert (second.name, second.username, second.has_own_username) == ("b", "user", False)
@@ -56,9 +56,9 @@ def test_entries_are_sorted_by_name(tmp_path: Path) -> None:
 def test_a_secret_stored_again_is_listed_once(tmp_path: Path) -> None:
     """A secret that is stored again has one entry, with the last time."""
     stored = StoredNames(tmp_path)
-    stored.add("a", "user", False)
+    name_changes.add(stored, "a", "user", False)
     (before,) = stored.items()
-    stored.add("a", "user", True)
+    name_changes.add(stored, "a", "user", True)
     (after,) = stored.items()
     assert after.has_own_username
     assert after.stored > before.stored
@@ -67,13 +67,13 @@ def test_a_secret_stored_again_is_listed_once(tmp_path: Path) -> None:
 def test_the_newest_entry_of_a_name_is_found(tmp_path: Path) -> None:
     """If a name has several user names, the last stored one is found."""
     stored = StoredNames(tmp_path)
-    stored.add("a", "first", True)
-    stored.add("a", "second", True)
-    stored.add("b", "third", True)
+    name_changes.add(stored, "a", "first", True)
+    name_changes.add(stored, "a", "second", True)
+    name_changes.add(stored, "b", "third", True)
     found = stored.find("a")
     assert found is not None
     assert found.username == "second"
-    stored.add("a", "first", True)
+    name_changes.add(stored, "a", "first", True)
     found = stored.find("a")
     assert found is not None
     assert found.username == "first"
@@ -83,10 +83,10 @@ def test_the_newest_entry_of_a_name_is_found(tmp_path: Path) -> None:
 def test_a_removed_entry_is_gone(tmp_path: Path) -> None:
     """Removing takes one entry off; removing a missing entry changes nothing."""
     stored = StoredNames(tmp_path)
-    stored.add("a", "one", True)
-    stored.add("a", "two", True)
-    stored.remove("a", "one")
-    stored.remove("nothing", "user")
+    name_changes.add(stored, "a", "one", True)
+    name_changes.add(stored, "a", "two", True)
+    name_changes.remove(stored, "a", "one")
+    name_changes.remove(stored, "nothing", "user")
     assert [item.username for item in stored.items()] == ["two"]
 
 
@@ -95,7 +95,7 @@ def test_difficult_names_survive(tmp_path: Path) -> None:
     stored = StoredNames(tmp_path)
     difficult = [name for name in testing.KeychainContract.DIFFICULT if name]
     for name in difficult:
-        stored.add(name, name, True)
+        name_changes.add(stored, name, name, True)
     assert {item.name for item in stored.items()} == set(difficult)
     assert all(item.name == item.username for item in stored.items())
 
@@ -106,7 +106,7 @@ def test_only_the_user_can_read_the_files(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         os.makedirs(folder.parent, 0o755)
-        StoredNames(folder).add("a", "user", True)
+        name_changes.add(StoredNames(folder), "a", "user", True)
     finally:
         os.umask(before)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -119,7 +119,7 @@ def test_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     folder.chmod(0o777)
     with pytest.raises(Refused) as caught:
-        StoredNames(folder).add("a", "user", True)
+        name_changes.add(StoredNames(folder), "a", "user", True)
     assert "chmod" in caught.value.hint
     assert names(folder) == []
 
@@ -150,8 +150,8 @@ def test_the_calls_of_a_program_share_the_list(
 def test_the_list_knows_each_user_name_of_a_name(tmp_path: Path) -> None:
     """A name is stored for a user name only if the list has both in one entry."""
     stored = StoredNames(tmp_path)
-    stored.add("a", "ada", True)
-    stored.add("b", "bob", True)
+    name_changes.add(stored, "a", "ada", True)
+    name_changes.add(stored, "b", "bob", True)
     table = stored.read()
     assert table.has("a", "ada") and table.has("b", "bob")
     assert not table.has("a", "bob") and not table.has("c", "ada")
@@ -169,34 +169,34 @@ def settled(folder: Path) -> None:
 
 def test_an_unchanged_list_is_parsed_once(tmp_path: Path) -> None:
     """Reading an unchanged list again returns the same table, and a changed one a new table."""
-    StoredNames(tmp_path).add("a", "user", True, "backend")
+    name_changes.add(StoredNames(tmp_path), "a", "user", True, "backend")
     settled(tmp_path)
     stored = StoredNames(tmp_path)
     table = stored.read()
     assert stored.read() is table
     assert (table.names, table.backend_of("a", "user")) == (["a"], "backend")
-    stored.add("b", "user", True)
+    name_changes.add(stored, "b", "user", True)
     assert stored.read().names == ["a", "b"]
 
 
 def test_another_processes_change_is_seen(tmp_path: Path) -> None:
     """A list that was already read is read again after another one has changed the file."""
     reader, writer = StoredNames(tmp_path), StoredNames(tmp_path)
-    writer.add("a", "user", False)
+    name_changes.add(writer, "a", "user", False)
     for number in range(20):
         assert reader.find("a") == writer.find("a")
         if number % 5 == 0:
             settled(tmp_path)
-        writer.add("a", "user", number % 2 == 0)
-    writer.remove("a", "user")
+        name_changes.add(writer, "a", "user", number % 2 == 0)
+    name_changes.remove(writer, "a", "user")
     assert reader.items() == []
 
 
 def test_a_table_answers_without_the_file(tmp_path: Path) -> None:
     """A table that was read stays as it was, whatever happens to the file."""
     stored = StoredNames(tmp_path)
-    stored.add("a", "one", True, "first")
-    stored.add("a", "two", False)
+    name_changes.add(stored, "a", "one", True, "first")
+    name_changes.add(stored, "a", "two", False)
     table = stored.read()
     (tmp_path / "kept.tsv").unlink()
     newest = table.find("a")
@@ -211,7 +211,7 @@ def test_a_table_answers_without_the_file(tmp_path: Path) -> None:
 def test_a_list_that_others_come_to_write_is_refused(tmp_path: Path) -> None:
     """A list that was read is checked again once its permissions have changed."""
     stored = StoredNames(tmp_path)
-    stored.add("a", "user", True)
+    name_changes.add(stored, "a", "user", True)
     settled(tmp_path)
     assert stored.read() is stored.read()
     (tmp_path / "kept.tsv").chmod(0o666)
@@ -228,7 +228,8 @@ def test_fifty_processes_lose_nothing(tmp_path: Path) -> None:
     script = """
     import json, os, sys
     from pathlib import Path
-    from secretly.keeping.stored_names import NameTable, StoredNames
+    from secretly.keeping import name_changes
+    from secretly.keeping.stored_names import StoredNames
     ready, go = os.pipe(), os.pipe()
     children = []
     for number in range(50):
@@ -238,9 +239,10 @@ def test_fifty_processes_lose_nothing(tmp_path: Path) -> None:
                 os.close(go[1])
                 os.write(ready[1], b".")
                 os.read(go[0], 1)
+                stored = StoredNames(Path(sys.argv[1]))
                 for turn in range(4):
-                    StoredNames(Path(sys.argv[1])).add(f"name-{number}-{turn}", "user", True)
-                StoredNames(Path(sys.argv[1])).remove(f"name-{number}-0", "user")
+                    name_changes.add(stored, f"name-{number}-{turn}", "user", True)
+                name_changes.remove(stored, f"name-{number}-0", "user")
             except BaseException:
                 os._exit(1)
             os._exit(0)
@@ -262,14 +264,15 @@ def test_readers_always_see_a_whole_list(tmp_path: Path) -> None:
     script = """
     import json, os, signal, sys
     from pathlib import Path
-    from secretly.keeping.stored_names import NameTable, StoredNames
+    from secretly.keeping import name_changes
+    from secretly.keeping.stored_names import StoredNames
     stored = StoredNames(Path(sys.argv[1]))
-    stored.add("always", "user", True)
+    name_changes.add(stored, "always", "user", True)
     parent, number = os.getpid(), 0
     child = os.fork()
     if child == 0:
         while os.getppid() == parent:
-            stored.add(f"name-{number}", "user", True)
+            name_changes.add(stored, f"name-{number}", "user", True)
             number += 1
         os._exit(0)
     sizes = []
@@ -298,7 +301,8 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     script = """
     import json, os, random, signal, sys, time
     from pathlib import Path
-    from secretly.keeping.stored_names import NameTable, StoredNames
+    from secretly.keeping import name_changes
+    from secretly.keeping.stored_names import StoredNames
     stored = StoredNames(Path(sys.argv[1]))
     random.seed(1)
     lost, added = [], 0
@@ -308,7 +312,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         if child == 0:
             number = 0
             while True:
-                stored.add(f"name-{round}-{number}", "user", True)
+                name_changes.add(stored, f"name-{round}-{number}", "user", True)
                 os.write(writing, b".")
                 number += 1
         os.close(writing)
@@ -340,7 +344,8 @@ def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
     script = """
     import json, os, signal, sys
     from pathlib import Path
-    from secretly.keeping.stored_names import NameTable, StoredNames
+    from secretly.keeping import name_changes
+    from secretly.keeping.stored_names import StoredNames
     folder = Path(sys.argv[1])
     stored = StoredNames(folder)
     calls = set()
@@ -359,7 +364,7 @@ def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
         child = os.fork()
         if child == 0:
             sys.setprofile(profile)
-            stored.add("new", "user", True)
+            name_changes.add(stored, "new", "user", True)
             sys.setprofile(None)
             os._exit(0)
         os.close(writing)
@@ -368,7 +373,7 @@ def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
         os.close(reading)
         return status
 
-    stored.add("old", "user", True)
+    name_changes.add(stored, "old", "user", True)
     seen, wrong, step, status = {}, [], 0, None
     while status != 0:
         step += 1
@@ -377,7 +382,7 @@ def test_killed_before_and_after_each_system_call(tmp_path: Path) -> None:
         seen[" ".join(found)] = seen.get(" ".join(found), 0) + 1
         if status not in (0, 9):
             wrong.append([step, status])
-        stored.remove("new", "user")
+        name_changes.remove(stored, "new", "user")
         if [item.name for item in stored.items()] != ["old"]:
             wrong.append([step, "not repaired"])
     print(json.dumps({"seen": seen, "wrong": wrong, "calls": sorted(calls), "steps": step}))
@@ -397,14 +402,15 @@ def test_a_full_disk_leaves_the_old_list(tmp_path: Path) -> None:
     import json, resource, signal, sys
     from pathlib import Path
     from secretly import KeychainUnavailable
-    from secretly.keeping.stored_names import NameTable, StoredNames
+    from secretly.keeping import name_changes
+    from secretly.keeping.stored_names import StoredNames
     stored = StoredNames(Path(sys.argv[1]))
-    stored.add("old", "user", True)
+    name_changes.add(stored, "old", "user", True)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))
     try:
-        stored.add("new", "user", True)
+        name_changes.add(stored, "new", "user", True)
     except KeychainUnavailable as error:
         message = [str(error), error.hint]
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -445,8 +451,8 @@ def test_a_broken_list_is_an_error_that_loses_nothing(tmp_path: Path, content: b
     for call in (
         stored.items,
         lambda: stored.find("a"),
-        lambda: stored.add("a", "user", True),
-        lambda: stored.remove("a", "user"),
+        lambda: name_changes.add(stored, "a", "user", True),
+        lambda: name_changes.remove(stored, "a", "user"),
     ):
         with pytest.raises(KeychainUnavailable) as caught:
             call()
@@ -538,7 +544,7 @@ def test_a_damaged_line_spoils_only_its_own_name(tmp_path: Path) -> None:
         lambda: stored.find("b"),
         lambda: stored.find("c"),
         stored.items,
-        lambda: stored.add("c", "user", True),
+        lambda: name_changes.add(stored, "c", "user", True),
     ):
         with pytest.raises(KeychainUnavailable):
             call()
@@ -564,7 +570,7 @@ def test_lines_with_and_without_escapes_keep_their_order(tmp_path: Path) -> None
     """Sealed secrets and names with escapes are between the others, each with its own line."""
     stored = StoredNames(tmp_path)
     for name in ("a", "b\t", "c", "d", "e\u20ac", "f"):
-        stored.add(name, f"user of {name}", True, "backend", sealed=name in "ad")
+        name_changes.add(stored, name, f"user of {name}", True, "backend", sealed=name in "ad")
     table = stored.read()
     assert [(one.name, one.sealed) for one in table.items] == [
         *(("a", True), ("b\t", False), ("c", False)),
@@ -581,12 +587,12 @@ def test_a_list_that_is_not_a_file(tmp_path: Path) -> None:
     state = tmp_path / "state"
     (state / "kept.tsv").mkdir(parents=True)
     with pytest.raises(SecretlyError):
-        StoredNames(state).add("a", "user", True)
+        name_changes.add(StoredNames(state), "a", "user", True)
     linked = tmp_path / "linked"
     linked.mkdir()
     (linked / "kept.new").symlink_to(elsewhere)
     with pytest.raises(KeychainUnavailable):
-        StoredNames(linked).add("a", "user", True)
+        name_changes.add(StoredNames(linked), "a", "user", True)
     assert elsewhere.read_text() == "precious"
 
 
@@ -603,7 +609,9 @@ def test_a_pipe_in_the_place_of_the_list_is_not_read(tmp_path: Path) -> None:
 
 def test_the_format_of_the_file(tmp_path: Path) -> None:
     """The first line names the columns; each entry is a line."""
-    StoredNames(tmp_path).add("Py\tPI \u20ac", "__token__", True, "keyring.backends.X")
+    name_changes.add(
+        StoredNames(tmp_path), "Py\tPI \u20ac", "__token__", True, "keyring.backends.X"
+    )
     head, line, end = (tmp_path / "kept.tsv").read_bytes().split(b"\n")
     assert (head, end) == (HEAD, b"")
     name, username, own, stored, backend = line.decode("ascii").split("\t")

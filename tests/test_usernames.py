@@ -11,6 +11,7 @@ from test_resolve import Watched, errors, obtained, prepared
 
 from secretly.asking import upload_wording, wording
 from secretly.config.model import Entry
+from secretly.keeping import name_changes
 from secretly.publishing.destination import Destination
 from secretly.redacted import Secret
 from secretly.reference import Reference
@@ -132,14 +133,14 @@ def test_a_token_names_the_index_that_made_it() -> None:
     config += 'prefix = "pypi-"\n'
     environ = {"MANAGED": tokens.token("managed.example")}
     with prepared(keychain=keychain, config=config, environ=environ) as (_, here, _n):
-        here.stored_names.add("Managed", "__token__", True)
+        name_changes.add(here.stored_names, "Managed", "__token__", True)
         for name, text in (
             ("PyPI", tokens.token("pypi.example")),
             ("TestPyPI/demo", tokens.token("test.pypi.example")),
             ("Broken", "pypi-canary"),
         ):
             keychain.items[name, "__token__"] = Secret(text)
-            here.stored_names.add(name, "__token__", True)
+            name_changes.add(here.stored_names, name, "__token__", True)
         assert asyncio.run(token_locations(here)) == {
             "pypi.example": "PyPI",
             "test.pypi.example": "TestPyPI",
@@ -166,5 +167,5 @@ def test_tokens_are_looked_at_for_an_unknown_index_alone(
     config = '[secrets."known.example"]\nusername = "ada"\n'
     with prepared(config=config) as (_, here, _notes):
         assert is_unknown(destination, here) == unknown
-        here.stored_names.add(destination.secret, "ada", True)
+        name_changes.add(here.stored_names, destination.secret, "ada", True)
         assert not is_unknown(destination, here)

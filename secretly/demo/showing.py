@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..keeping import name_changes
 from ..keeping.stored_names import StoredNames
 from ..redacted import Secret
 from ..resolving.request import Context
@@ -108,7 +109,7 @@ def _set_up(yes: bool) -> Iterator[_Setting]:
         file = package.make_project(setting.project)
         if setting.tool is OWN:
             uploader.install(root)
-        StoredNames(root / "state").add(setting.secret, TOKEN, True)
+        name_changes.add(StoredNames(root / "state"), setting.secret, TOKEN, True)
         yield setting._replace(tool=filled(setting.tool, practice.url, str(file)))
 
 

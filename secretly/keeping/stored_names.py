@@ -43,16 +43,10 @@ class StoredName(Record):
 
 #: The first line of the file. The format is not JSON because loading json takes as long as all
 #: the rest of this. The last column is the backend. The line of a sealed secret has one more.
-_HEAD = b"name\tusername\town\tstored\tkeeper\n"
+HEAD = b"name\tusername\town\tstored\tkeeper\n"
 
-_SEALED = "sealed"
-
-
-def _line(item: StoredName) -> str:
-    own = "yes" if item.has_own_username else "no"
-    texts = [item.name, item.username, own, item.stored, item.backend]
-    texts += [_SEALED] if item.sealed else []
-    return "\t".join(codecs.unicode_escape_encode(text)[0].decode("ascii") for text in texts)
+#: The last column of a sealed secret.
+SEALED = "sealed"
 
 
 def _row(line: str) -> _Row:
@@ -64,7 +58,7 @@ def _row(line: str) -> _Row:
     if "\\" in line:
         texts = [codecs.unicode_escape_decode(text.encode("ascii"))[0] for text in texts]
     name, username, own, stored, backend, sealed = texts if len(texts) == 6 else (*texts, "")
-    if own not in ("yes", "no") or sealed not in ("", _SEALED):
+    if own not in ("yes", "no") or sealed not in ("", SEALED):
         raise ValueError
     return name, username, own, stored, backend, sealed
 
@@ -90,7 +84,7 @@ def _rows(lines: Sequence[str]) -> list[_Row]:
 
 def _item(row: _Row) -> StoredName:
     name, username, own, stored, backend, sealed = row
-    return StoredName(name, username, own == "yes", stored, backend, sealed == _SEALED)
+    return StoredName(name, username, own == "yes", stored, backend, sealed == SEALED)
 
 
 def _when(row: _Row) -> str:
@@ -112,13 +106,13 @@ class NameTable:
     :raises ValueError: if the first line is another, the last one has no end, or not all is ASCII.
     """
 
-    def __init__(self, data: bytes = _HEAD, corrupt: Callable[[], Exception] = ValueError) -> None:
+    def __init__(self, data: bytes = HEAD, corrupt: Callable[[], Exception] = ValueError) -> None:
         self._data, self._corrupt = data, corrupt
         #: All rows, and those of each name, once they are parsed.
         self._parsed: tuple[list[_Row], dict[str, list[_Row]]] | None = None
         #: The rows that were searched for, by their names.
         self._found: dict[str, list[_Row]] = {}
-        if not (data.startswith(_HEAD) and data.endswith(b"\n") and data.isascii()):
+        if not (data.startswith(HEAD) and data.endswith(b"\n") and data.isascii()):
             raise ValueError
 
     @property
@@ -188,9 +182,7 @@ class NameTable:
 class StoredNames:
     """The names of the secrets that secretly stored in the keychain, never their values.
 
-    keyring can't list its items. Each change replaces the whole file, so that a crash leaves
-    the old list or the new one, and holds a lock, so that processes that store at the same
-    time lose nothing.
+    keyring can't list its items. :mod:`.name_changes` changes the list.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -221,13 +213,18 @@ class StoredNames:
         if self._known is not None and marks == self._known[0]:
             return self._known[1]
         self._known = None
-        table = self._table()
+        table = self.read_anew()
         settled = marks[-1] and safefiles.is_settled(marks[-1], time.time_ns())
         if settled and marks == safefiles.change_marks(self._path):
             self._known = marks, table
         return table
 
-    def _table(self) -> NameTable:
+    def forget(self) -> None:
+        """Forget what was read: the file has changed, or may have."""
+        self._known = None
+
+    def read_anew(self) -> NameTable:
+        """Read the file, and remember nothing; raises what :meth:`read` does."""
         if not os.path.lexists(self._path):
             return NameTable()
         safefiles.refuse_if_others_can_write(self._path, "the list of stored names")
@@ -255,76 +252,5 @@ class StoredNames:
         """Return the user names under which a secret of that name is stored."""
         return self.read().usernames(name)
 
-    def check_place(self) -> None:
-        """Check that the list can be changed, before a secret is stored that it must name.
-
-        :raises KeychainUnavailable: if the file is corrupt, or can't be written.
-        :raises Refused: if others could change it.
-        """
-        self._change(None)
-
-    def add(
-        self, name: str, username: str, is_own: bool, backend: str = "", *, sealed: bool = False
-    ) -> None:
-        """List a secret that was stored.
-
-        :param is_own: whether *username* is the secret's own, rather than the login name.
-        :param backend: the keyring backend that stored it.
-        :param sealed: whether it was stored as an age file.
-        """
-        import datetime
-
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-        added = StoredName(name, username, is_own, now, backend, sealed)
-        self._change(lambda items: [*_others(items, name, username), added])
-
-    def remove(self, name: str, username: str) -> None:
-        """Take a secret off the list."""
-        self._change(lambda items: _others(items, name, username))
-
-    def _change(self, change: Callable[[list[StoredName]], list[StoredName]] | None) -> None:
-        """Write the list that *change* makes of today's. None: only check that it could be done."""
-        import fcntl
-
-        folder = os.path.dirname(self._path)
-        try:
-            safefiles.make_private_folder(folder)
-            safefiles.refuse_if_others_can_write(folder, "the folder for the list of stored names")
-            with open(os.path.join(folder, "kept.lock"), "a", opener=_open_private) as lock:
-                if change is None:
-                    _ = self._table().items
-                    return
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                self._write(change(self._table().items))
-        except OSError as error:
-            raise KeychainUnavailable(
-                f"can't write the list of stored names in {escape(folder)}: {error.strerror}",
-                "check the folder's permissions and the disk",
-            ) from None
-        finally:
-            self._known = None
-
-    def _write(self, items: list[StoredName]) -> None:
-        items.sort(key=lambda item: (item.name, item.username))
-        data = _HEAD + "".join(f"{_line(item)}\n" for item in items).encode("ascii")
-        # Always the same name, so that crashes leave at most one such file behind.
-        new = os.path.join(os.path.dirname(self._path), "kept.new")
-        with open(new, "wb", opener=_open_private) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, self._path)
-
 
 _lists: dict[str, Any] = {}
-
-
-def _others(items: list[StoredName], name: str, username: str) -> list[StoredName]:
-    return [one for one in items if (one.name, one.username) != (name, username)]
-
-
-def _open_private(path: str, flags: int) -> int:
-    """Open a file, as :func:`open`'s *opener*, that only this user can read, whatever the umask."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    os.fchmod(descriptor, 0o600)
-    return descriptor

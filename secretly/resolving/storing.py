@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..config.agents import AskingLimits
 from ..errors import Cancelled, KeychainUnavailable, Refused, SecretlyError
+from ..keeping import name_changes
 from ..redacted import Secret, is_sealed
 from ..text import escape
 from ..waiting import requests
@@ -136,14 +137,16 @@ async def store_text(
 
     :raises KeychainUnavailable: if it cannot be stored.
     """
-    context.stored_names.check_place()
+    name_changes.check_place(context.stored_names)
     timeout = patience(context, prompt_timeout)
     backend = await context.keychain.set(name, username.name, text, timeout) or ""
     drop_remembered(name, username.name, context)  # it is older, and would be found first
     is_own, sealed = username.is_own, is_sealed(text)
     try:
         await _change_list(
-            lambda: context.stored_names.add(name, username.name, is_own, backend, sealed=sealed)
+            lambda: name_changes.add(
+                context.stored_names, name, username.name, is_own, backend, sealed=sealed
+            )
         )
     except KeychainUnavailable as error:
         raise Unlisted(f"the keychain has it, but {error}", error.hint) from None
@@ -222,7 +225,7 @@ async def forget_item(
     """Delete one item from the keychain and the list; return whether there was one."""
     timeout = patience(context, prompt_timeout)
     deleted = await context.keychain.delete(name, username, timeout)
-    await _change_list(lambda: context.stored_names.remove(name, username))
+    await _change_list(lambda: name_changes.remove(context.stored_names, name, username))
     return deleted
 
 
