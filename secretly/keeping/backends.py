@@ -5,13 +5,15 @@ from __future__ import annotations
 import _thread  # threading is slow to load
 import os
 import sys
+import time
 
 from ..config import places
 from ..config.places import BUS_VARIABLE
-from ..errors import Cancelled, KeychainLocked, KeychainUnavailable
+from ..errors import Cancelled, KeychainLocked, KeychainUnavailable, Refused
 from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
-from .secret_service import is_own, session_bus
+from . import dbus
+from .secret_service import is_own, other_user, session_bus
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -56,6 +58,34 @@ def check_for_bus(environ: Mapping[str, str]) -> None:
             else f"log in to the desktop, or set {BUS_VARIABLE}; without a keychain, secretly can"
             " only ask you each time",
         )
+
+
+def check_bus(address: str) -> bool:
+    """Return whether the session bus takes a connection, and refuse another user's bus.
+
+    That user would get the secrets that are stored there.
+
+    When a bus ends, anyone can take its address if that is an abstract socket, or a socket in a
+    folder that others can write; and a variable can outlive the bus that it names.
+
+    :raises Refused: if the bus is another user's.
+    """
+    try:
+        bus = dbus.connect(address, time.monotonic() + 1)
+    except OSError:
+        return False
+    except ValueError:
+        return ":" in address  # keyring's backends may know another transport
+    try:
+        other = other_user(bus)
+    finally:
+        bus.close()
+    if other is not None:
+        raise Refused(
+            f"the session bus {escape(address)} belongs to another user ({other})",
+            "set DBUS_SESSION_BUS_ADDRESS to your own bus, or unset it",
+        )
+    return True
 
 
 _handing = _thread.allocate_lock()

@@ -1,8 +1,4 @@
-"""The OS keychain, by the keyring package, with a deadline.
-
-keyring is imported and called in a thread: neither its import nor a stuck D-Bus service blocks
-the event loop, or keeps the process from exiting.
-"""
+"""The OS keychain, with a deadline: read directly where possible, used by keyring otherwise."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import time
 
 from .. import safefiles
 from ..config import places
-from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, SecretlyError
+from ..errors import KeychainUnavailable
 from ..redacted import Secret
 from ..text import escape
 from ..waiting import requests
@@ -20,9 +16,9 @@ from .stored_names import NameTable, StoredNames
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, TypeVar
+    from typing import TypeVar
 
-    from . import secret_service
+    from . import keyring_calls, secret_service
     from .foreign import OtherItem
 
     T = TypeVar("T")
@@ -83,14 +79,7 @@ class Keychain:
         found = await self._read_directly(service, username, prompt_timeout)
         if found is not None:
             return None if isinstance(found, secret_service.Missing) else found
-        seconds = await self._ready(prompt_timeout)
-        if seconds is None:
-            raise _not_set_up()
-        from . import backends
-
-        return await self._call(
-            lambda backend: backends.read_item(backend, service, username), seconds
-        )
+        return await self._calls().get(service, username, prompt_timeout)
 
     def expect(self, wanted: Sequence[tuple[str, str]]) -> None:
         """Announce items (*service* and *username*), so that one read fetches all of them."""
@@ -134,7 +123,9 @@ class Keychain:
                 lambda done: reader.read_in_thread([item, *others], seconds, done),
             )
         except TimeoutError:
-            raise _wedged(seconds) from None
+            from . import keyring_calls
+
+            raise keyring_calls.wedged(seconds) from None
         self._ahead |= {one: found for one, found in zip(others, more, strict=True) if found}
         return first if backend or first is secret_service.MISSING else None
 
@@ -158,138 +149,35 @@ class Keychain:
         :raises KeychainUnavailable: if the keychain can't be used, would store the secret in
             plain text or not at all, or does not return it afterwards.
         """
-        seconds = await self._ready(prompt_timeout)
-        if seconds is None and prompt_timeout is None:
-            raise _not_set_up()
-        from . import backends
-
-        def store(backend: Any) -> str:
-            backends.refuse_unsafe(backend)
-            name = backends.full_name(backend)
-            if not backends.store_item(backend, service, username, value):
-                raise KeychainUnavailable(
-                    f"the keychain ({name}) does not return what was stored in it",
-                    "look there for an item of that name, and delete it; use another keychain",
-                )
-            return name
-
-        try:
-            return await self._call(store, self._limited(seconds or prompt_timeout or 0.0))
-        except KeychainLocked:
-            if seconds is None:  # the user did not choose a password for it
-                raise _not_set_up() from None
-            raise
+        return await self._calls().set(service, username, value, prompt_timeout)
 
     async def delete(self, service: str, username: str, prompt_timeout: float | None) -> bool:
         """Delete an item; return whether there was one."""
-        seconds = await self._ready(prompt_timeout)
-        if seconds is None:
-            raise _not_set_up()
-        from . import backends
-
-        def delete(backend: Any) -> bool:
-            if backends.read_item(backend, service, username) is None:
-                return False
-            if backends.has_attributes(backend):
-                backends.delete_items(backend, service, username)
-            else:
-                backend.delete_password(service, username)
-            return True
-
-        return await self._call(delete, seconds)
+        return await self._calls().delete(service, username, prompt_timeout)
 
     async def others(self) -> list[OtherItem] | None:
         """Return the items of other programs, without their values; None if it can't list them.
 
         :raises KeychainUnavailable: if the keychain can't be used.
         """
-        from .others import list_items
-
         stored = {(one.name, one.username) for one in self._listed(lambda listed: listed.items)}
-        return await self._call(lambda backend: list_items(backend, stored), MACHINE_TIMEOUT)
+        return await self._calls().others(stored, MACHINE_TIMEOUT)
 
     async def describe(self) -> str:
         """Return the name of the backend that secretly would use.
 
         :raises KeychainUnavailable: if that backend can't store secrets safely.
         """
-        from . import backends
+        return await self._calls().describe(MACHINE_TIMEOUT)
 
-        def describe(backend: Any) -> str:
-            backends.refuse_unsafe(backend)
-            state = backends.lock_state(backend)
-            name = backends.full_name(backend)
-            return f"{name}, {state}" if state else name
-
-        return await self._call(describe, MACHINE_TIMEOUT)
-
-    async def _ready(self, prompt_timeout: float | None) -> float | None:
-        """Check that the keychain answers; return how long, in seconds, the next call may take.
-
-        None: it has no collection, and so no item. To make one, it would ask the user.
-        """
-        from . import backends
-
-        machine = self._machine(prompt_timeout)
-        asks = await self._call(backends.lock_state, machine)
-        if asks == backends.NO_COLLECTION:
-            return None
-        if asks and prompt_timeout is None:
-            raise KeychainLocked(f"the keychain is {asks}", "unlock it, or run without --no-input")
-        if prompt_timeout is None or asks == "":
-            return self._machine(prompt_timeout)
-        return self._limited(prompt_timeout)
-
-    async def _call(self, work: Callable[[Any], T], seconds: float) -> T:
-        from . import backends, secret_service
+    def _calls(self) -> keyring_calls.KeyringCalls:
+        from . import keyring_calls, secret_service
 
         name = backend_name(self._environ, self._allowed)
-        if name is None:
-            backends.check_for_bus(self._environ)
         address = self._bus = self._bus or secret_service.session_bus(self._environ)
-
-        def explained() -> T:
-            # A backend's error may repeat the secret, so it never leaves the thread.
-            answers = not address or secret_service.check_bus(address)
-            try:
-                return work(backends.load_backend(name))
-            except SecretlyError as error:
-                if answers or not isinstance(error, KeychainUnavailable) or name is not None:
-                    raise
-                wrong: Exception = _no_answer(address)
-            except Exception as error:
-                wrong = backends.explain(error)
-            raise wrong
-
-        try:
-            with backends.HandOverBus(address):
-                return await requests.in_thread(explained, seconds)
-        except TimeoutError:
-            raise _wedged(seconds) from None
-
-
-def _not_set_up() -> KeychainUnavailable:
-    from . import backends
-
-    return KeychainUnavailable(
-        f"the keychain is {backends.NO_COLLECTION}",
-        "log in to the desktop once, or create a keyring named Default in its password program",
-    )
-
-
-def _no_answer(address: str) -> KeychainUnavailable:
-    return KeychainUnavailable(
-        f"no keychain: the session bus {escape(address)} doesn't answer",
-        "set DBUS_SESSION_BUS_ADDRESS to the bus of your session, or unset it: then secretly looks "
-        "for the bus of your login",
-    )
-
-
-def _wedged(seconds: float) -> KeychainTimeout:
-    return KeychainTimeout(
-        f"the keychain did not answer within {seconds:.0f} s",
-        "its service may be stuck: log out and in again, or restart it",
-    )
+        return keyring_calls.KeyringCalls(
+            self._environ, name, address, self._machine, self._limited
+        )
 
 
 def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | None:

@@ -14,9 +14,7 @@ from _weakref import ref  # weakref loads more
 
 from ..config import places
 from ..config.places import BUS_VARIABLE
-from ..errors import Refused
 from ..redacted import NotASecret, Secret, to_secret
-from ..text import escape
 from ..waiting import requests
 from . import dbus
 
@@ -35,8 +33,8 @@ __all__ = [
     "MISSING",
     "ItemReader",
     "Missing",
-    "check_bus",
     "is_own",
+    "other_user",
     "session_bus",
     "shared_reader",
 ]
@@ -353,7 +351,7 @@ def _connection(address: str, until: float) -> dbus.Connection:
     """Connect to the bus, if it is this user's."""
     sock = dbus.connect(address, until)
     try:
-        if _other_user(sock) is not None:
+        if other_user(sock) is not None:
             raise _HandOver
         return dbus.Connection(sock, until)
     except BaseException:
@@ -361,35 +359,7 @@ def _connection(address: str, until: float) -> dbus.Connection:
         raise
 
 
-def check_bus(address: str) -> bool:
-    """Return whether the session bus takes a connection, and refuse another user's bus.
-
-    That user would get the secrets that are stored there.
-
-    When a bus ends, anyone can take its address if that is an abstract socket, or a socket in a
-    folder that others can write; and a variable can outlive the bus that it names.
-
-    :raises Refused: if the bus is another user's.
-    """
-    try:
-        bus = dbus.connect(address, time.monotonic() + 1)
-    except OSError:
-        return False
-    except ValueError:
-        return ":" in address  # keyring's backends may know another transport
-    try:
-        other = _other_user(bus)
-    finally:
-        bus.close()
-    if other is not None:
-        raise Refused(
-            f"the session bus {escape(address)} belongs to another user ({other})",
-            "set DBUS_SESSION_BUS_ADDRESS to your own bus, or unset it",
-        )
-    return True
-
-
-def _other_user(bus: _socket.socket) -> int | None:
+def other_user(bus: _socket.socket) -> int | None:
     """Return the user who listens, if neither root nor this user (unix(7), SO_PEERCRED)."""
     if sys.platform != "linux":
         return None
