@@ -14,7 +14,7 @@ from ..config.agents import AskingLimits
 from ..errors import KeychainUnavailable, SecretlyError
 from ..keeping import sealing
 from ..keeping.identity import IdentityFiles
-from ..keeping.keychain import Keychain, named_by
+from ..keeping.keychain import Keychain, named_backend
 from ..keeping.stored_names import StoredNames
 from ..sources import registry
 from ..text import escape
@@ -178,8 +178,8 @@ async def _keychain(
 ) -> list[Line]:
     named: list[Line] = []
     try:
-        if where := named_by(environ):
-            named = [Line(None, f"  named by {escape(where)}")]
+        if by := named_backend(environ):
+            named = [Line(None, f"  named by {escape(by[0])}")]
         backend = await Keychain(environ, found.backends).describe()
     except KeychainUnavailable as error:
         # Without a keychain the main job works: secretly asks each time.

@@ -29,6 +29,9 @@ MACHINE_TIMEOUT = 30.0
 #: Variables that begin so change the names that keyring's backends use.
 _PROPERTIES = "KEYRING_PROPERTY_"
 
+#: The variable that names keyring's backend.
+_VARIABLE = "PYTHON_KEYRING_BACKEND"
+
 
 class Keychain:
     """The keychain that the configuration and the environment choose.
@@ -189,13 +192,10 @@ def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | 
 
     :raises KeychainUnavailable: if the configuration does not allow the backend.
     """
-    named = environ.get("PYTHON_KEYRING_BACKEND")
-    where = "PYTHON_KEYRING_BACKEND"
-    if named is None:
-        where = _keyringrc_path(environ)
-        named = _configured_backend(where)
-    if named is None:
+    found = named_backend(environ)
+    if found is None:
         return None
+    where, named = found
     chainer = named.startswith("keyring.backends.chainer.")
     if named in allowed or (named.startswith("keyring.backends.") and not chainer):
         return named
@@ -206,18 +206,17 @@ def backend_name(environ: Mapping[str, str], allowed: tuple[str, ...]) -> str | 
     )
 
 
-def named_by(environ: Mapping[str, str]) -> str:
-    """Return what names the backend: the variable, or the path of keyring's configuration.
-
-    Empty if neither does.
+def named_backend(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return what names the backend (the variable, or keyring's file), and the name; or None.
 
     :raises KeychainUnavailable: if keyring's configuration can't be read.
     :raises Refused: if others could change it.
     """
-    if "PYTHON_KEYRING_BACKEND" in environ:
-        return "PYTHON_KEYRING_BACKEND"
+    if _VARIABLE in environ:
+        return _VARIABLE, environ[_VARIABLE]
     path = _keyringrc_path(environ)
-    return "" if _configured_backend(path) is None else path
+    named = _configured_backend(path)
+    return None if named is None else (path, named)
 
 
 def _keyringrc_path(environ: Mapping[str, str]) -> str:
