@@ -111,10 +111,6 @@ class Missing:
 MISSING = Missing()
 
 
-class _HandOver(Exception):
-    """Something that keyring must explain."""
-
-
 class ItemReader:
     """Reads items over one connection to the session bus.
 
@@ -274,7 +270,7 @@ class ItemReader:
         default = self._call(_SERVICE, "Service", "ReadAlias", "o", "s", "default")
         opened = self._call(_SERVICE, "Service", "OpenSession", "vo", "sv", *_PLAIN)
         if opened is None or default is None or default[0] == "/":
-            raise _HandOver
+            raise LookupError("the service has no default collection, or opens no session")
         self._session, self._collection = opened[1], default[0]
 
     def _unlocked(self) -> bool:
@@ -352,7 +348,7 @@ def _connection(address: str, until: float) -> dbus.Connection:
     sock = dbus.connect(address, until)
     try:
         if other_user(sock) is not None:
-            raise _HandOver
+            raise PermissionError("the bus is another user's")
         return dbus.Connection(sock, until)
     except BaseException:
         sock.close()
