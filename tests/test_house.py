@@ -48,7 +48,7 @@ def test_imports_are_found() -> None:
     seen = {module: imports(path) for module, path in MODULES.items()}
     assert {"text", "errors"} <= seen["asking.assuan"]
     assert {"text", "sources.failures"} <= seen["sources.env"]
-    assert "waiting.asyncio_loop" in seen["waiting.requests"]  # in a function
+    assert "waiting.asyncio_loop" in seen["waiting.request"]  # in a function
     assert set(map(room, seen["__main__"])) == {"cli"}
     assert seen["__init__"] == set()  # public names are loaded when used
 

@@ -30,6 +30,7 @@ from secretly.waiting import (
     loop,
     own_loop,
     poll_loop,
+    request,
     requests,
     sharing,
     tasks,
@@ -1093,7 +1094,7 @@ def test_the_commands_own_loop_drives_it(pipe: tuple[int, int]) -> None:
         return os.read(pipe[0], 1).decode()
 
     async def work() -> str:
-        assert requests.loop_is_running()
+        assert request.loop_is_running()
         assert await written() == "x"
         assert await tasks.gather(written(), requests.in_thread(lambda: "y", 60)) == ["x", "y"]
         shared: sharing.Shared[str] = sharing.Shared()
@@ -1102,7 +1103,7 @@ def test_the_commands_own_loop_drives_it(pipe: tuple[int, int]) -> None:
             return await written()
 
     assert in_poll_loop(work()) == "x"
-    assert not requests.loop_is_running()
+    assert not request.loop_is_running()
 
 
 def test_timers_ring_in_their_order() -> None:
@@ -1201,7 +1202,7 @@ def test_a_wait_that_cannot_begin_is_an_error_where_it_is_awaited() -> None:
 
     async def work() -> str:
         try:
-            await requests.in_thread_if_needed(int, 1, start)
+            await request.in_thread_if_needed(int, 1, start)
         except RuntimeError as error:
             return str(error)
         return ""

@@ -10,7 +10,7 @@ from ..config import places
 from ..errors import KeychainUnavailable
 from ..redacted import Secret
 from ..text import escape
-from ..waiting import requests
+from ..waiting.request import in_thread_if_needed
 from .stored_names import NameTable, StoredNames
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -120,7 +120,7 @@ class Keychain:
         reader = self._reader = self._reader or secret_service.shared_reader(address)
         seconds = self._machine(prompt_timeout)
         try:
-            first, *more = await requests.in_thread_if_needed(
+            first, *more = await in_thread_if_needed(
                 lambda: reader.read([item, *others], seconds),
                 seconds,
                 lambda done: reader.read_in_thread([item, *others], seconds, done),

@@ -15,7 +15,6 @@ from _weakref import ref  # weakref loads more
 from ..config import places
 from ..config.places import BUS_VARIABLE
 from ..redacted import NotASecret, Secret, to_secret
-from ..waiting import requests
 from . import dbus
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -43,8 +42,7 @@ __all__ = [
 BACKEND = "keyring.backends.SecretService.Keyring"
 
 # https://specifications.freedesktop.org/secret-service-spec/latest/
-_BUS = "org.freedesktop.secrets"
-_INTERFACE = "org.freedesktop.Secret."
+_BUS, _INTERFACE = "org.freedesktop.secrets", "org.freedesktop.Secret."
 _SERVICE = "/org/freedesktop/secrets"
 _ITEM, _COLLECTION = f"{_INTERFACE}Item", f"{_INTERFACE}Collection"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -177,7 +175,9 @@ class ItemReader:
             starts, self._worker = self._worker != os.getpid(), os.getpid()
         if starts:
             try:
-                requests.start_thread(self._work)
+                from ..waiting.requests import start_thread
+
+                start_thread(self._work)
             except BaseException:
                 self._worker = 0
                 raise

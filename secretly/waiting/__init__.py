@@ -5,7 +5,7 @@ some seconds to pass, for a function in a thread (``requests``), or for an event
 Tasks, turns and shared work are made of these (``tasks``, ``turns``, ``sharing``).
 
 Who drives the coroutine is found out anew at each request, by what a driver does with the
-request that it is yielded (``requests.Request.__await__``). There are three:
+request that it is yielded (``request.Request.__await__``). There are three:
 
 - asyncio: the request is armed on its loop (``asyncio_loop``);
 - Twisted: the request is armed on its reactor (``twisted_loop``);

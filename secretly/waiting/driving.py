@@ -7,7 +7,7 @@ own loop.
 
 from __future__ import annotations
 
-from .requests import NeedsLoop, Request, Waited
+from .request import NeedsLoop, Request, Waited
 
 __all__ = ["drive", "drive_in_place", "resume", "run_in_place"]
 

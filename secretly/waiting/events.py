@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _thread  # threading takes longer to load
 
-from .requests import NeedsLoop, Request
+from .request import NeedsLoop, Request
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:

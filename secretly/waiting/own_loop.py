@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 from ..errors import PromptTimeout, SecretlyError
-from .requests import installed_reactor, poll_loop_runs
+from .request import installed_reactor, poll_loop_runs
 from .tasks import CLEANING_UP, MORE_TIME
 
 __all__ = ["refuse_in_loop", "run_blocking", "running_loop"]

@@ -13,7 +13,7 @@ import sys
 import time
 
 from .blocks import suppress
-from .requests import Request, Waited, reactor_stopped
+from .request import Request, Waited, reactor_stopped
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:

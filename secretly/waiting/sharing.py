@@ -6,7 +6,8 @@ from collections.abc import Callable, Coroutine, Hashable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import PromptTimeout
-from .requests import Request, on_loop
+from .request import Request
+from .requests import on_loop
 from .tasks import CLEANING_UP, Task
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from ..errors import PromptTimeout, SecretlyError
 from .blocks import contextmanager
 from .driving import resume, run_in_place
 from .events import Event
-from .requests import CurrentLoop, Request, loop_is_running, on_loop
+from .request import Request, loop_is_running
+from .requests import CurrentLoop, on_loop
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:

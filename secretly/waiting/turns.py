@@ -10,7 +10,7 @@ import time
 from ..errors import PromptTimeout
 from .blocks import asynccontextmanager
 from .events import Event
-from .requests import installed_reactor, reactor_has_stopped
+from .request import installed_reactor, reactor_has_stopped
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
