@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from .request import NeedsLoop, Request, Waited
 
-__all__ = ["drive", "drive_in_place", "resume", "run_in_place"]
+__all__ = ["drive", "drive_in_place"]
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from collections.abc import Coroutine
     from typing import Any, TypeVar
 
     from .loop import Interruptions
 
     T = TypeVar("T")
-else:
-    from _collections_abc import Awaitable  # loaded already; collections is not
 
 
 def drive(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) -> T:
@@ -82,56 +80,3 @@ def _advance(coroutine: Coroutine[Any, Any, T], interruptions: Interruptions) ->
     except BaseException:
         coroutine.close()
         raise
-
-
-async def resume(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Await a coroutine that was started already."""
-    return await _Resumed(coroutine)
-
-
-class _Resumed(Awaitable["T"]):
-    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
-        self._coroutine = coroutine
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        return self._coroutine.__await__()
-
-
-def run_in_place(
-    coroutine: Coroutine[Any, Any, T], check: Callable[[], None]
-) -> Awaitable[tuple[T | None, BaseException | None] | None]:
-    """Run a coroutine inside one that :func:`drive` drives, as long as no event loop is needed.
-
-    :param check: is called before each wait, and raises if the coroutine must be given up.
-    :returns: the value and the error that the coroutine ended with; or None if it needs an event
-        loop; there it must be passed to :func:`resume`.
-    """
-    return _InPlace(coroutine, check)
-
-
-class _InPlace(Awaitable["tuple[T | None, BaseException | None] | None"]):
-    def __init__(self, coroutine: Coroutine[Any, Any, T], check: Callable[[], None]) -> None:
-        self._coroutine, self._check = coroutine, check
-
-    def __await__(self) -> Generator[Any, Any, tuple[T | None, BaseException | None] | None]:
-        answer: object = None
-        while True:
-            try:
-                request = self._coroutine.send(answer)
-            except StopIteration as stop:
-                return stop.value, None
-            except BaseException as error:
-                return None, error
-            if not isinstance(request, Request):
-                return None
-            try:
-                self._check()
-                answer = yield request
-            except BaseException:
-                try:
-                    self._coroutine.close()
-                except RuntimeError:  # it waits again: leave it behind
-                    pass
-                raise
-            if not isinstance(answer, Waited):  # an event loop drives now
-                return None

@@ -6,21 +6,22 @@ import time
 
 from ..errors import PromptTimeout, SecretlyError
 from .blocks import contextmanager
-from .driving import resume, run_in_place
 from .events import Event
-from .request import Request, loop_is_running
+from .request import Request, Waited, loop_is_running
 from .requests import CurrentLoop, on_loop
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
     from typing import Any, Generic, TypeVar
 
     from .loop import Loop, Undo
 
     T = TypeVar("T")
 else:
-    from _collections_abc import Awaitable as Generic  # any base that takes a type
+    from .request import Awaitable
+
+    Generic = Awaitable  # any base that takes a type
 
 __all__ = ["CLEANING_UP", "Clock", "Overdue", "Task", "bounded", "gather", "run_with_deadline"]
 
@@ -161,7 +162,7 @@ async def run_with_deadline(
     :raises Overdue: when the clock has run out; the work was cancelled.
     """
     in_place = not loop_is_running()
-    if in_place and (ended := await run_in_place(work, clock.check)) is not None:
+    if in_place and (ended := await _InPlace(work, clock.check)) is not None:
         return ended
     try:
         loop = await CurrentLoop()
@@ -169,7 +170,7 @@ async def run_with_deadline(
         work.close()
         raise
     over = Event()
-    task = Task(resume(work) if in_place else work, lambda _: over.set())
+    task = Task(_resume(work) if in_place else work, lambda _: over.set())
     task.start(loop)
     try:
         while not task.done:
@@ -181,6 +182,55 @@ async def run_with_deadline(
             await on_loop(loop, over.within(CLEANING_UP))
         raise
     return task.value, task.error
+
+
+class _InPlace(Awaitable["tuple[T | None, BaseException | None] | None"]):
+    """Runs a coroutine inside one that ``drive`` drives, as long as no event loop is needed.
+
+    Gives the value and the error that the coroutine ended with; or None if it needs an event loop:
+    there it must be passed to :func:`_resume`.
+
+    :param check: is called before each wait, and raises if the coroutine must be given up.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], check: Callable[[], None]) -> None:
+        self._coroutine, self._check = coroutine, check
+
+    def __await__(self) -> Generator[Any, Any, tuple[T | None, BaseException | None] | None]:
+        answer: object = None
+        while True:
+            try:
+                request = self._coroutine.send(answer)
+            except StopIteration as stop:
+                return stop.value, None
+            except BaseException as error:
+                return None, error
+            if not isinstance(request, Request):
+                return None
+            try:
+                self._check()
+                answer = yield request
+            except BaseException:
+                try:
+                    self._coroutine.close()
+                except RuntimeError:  # it waits again: leave it behind
+                    pass
+                raise
+            if not isinstance(answer, Waited):  # an event loop drives now
+                return None
+
+
+async def _resume(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine that was started already."""
+    return await _Resumed(coroutine)
+
+
+class _Resumed(Awaitable["T"]):
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._coroutine.__await__()
 
 
 #: The hint of an error about a time limit.
