@@ -197,3 +197,11 @@ def test_calls_at_the_same_time_look_for_an_agent_once(monkeypatch: pytest.Monke
     monkeypatch.setattr(agents, "_MOMENT", 0.0)
     assert agents.recognize_recently({}, more) is not again
     assert again == first
+
+
+def test_an_agent_is_looked_for_among_the_given_ancestors() -> None:
+    """Those that a dialog names."""
+    found = Ancestor(1 << 22, 1, "claude", False)
+    agent = agents.recognize_recently({}, ((), ("nothing",)), lambda: (found,))
+    assert agent is not None
+    assert agent.process == found

@@ -254,6 +254,32 @@ def test_a_process_finds_its_ancestors() -> None:
     assert os.getpid() == pids[1]
 
 
+_ORPHANED = """
+import os, signal, time
+from secretly.processes import ancestry
+ancestors = ancestry.chain_once()
+found, parent = ancestors(), os.getppid()
+os.kill(parent, signal.SIGKILL)
+while os.getppid() == parent:
+    time.sleep(0.01)
+print(ancestry.asked_by(found), ancestors() == found, ancestry.chain() == found, flush=True)
+if os.fork() == 0:
+    print(ancestors()[0].pid == os.getppid(), flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_ancestors_that_were_found_stay_so_in_one_process() -> None:
+    """Also when the parent has ended. A forked process finds its own."""
+    with home() as here:
+        shutil.copy("/bin/sh", here.programs / "claude")
+        done = here.run_any(["claude", "-c", f"{sys.executable} -c '{_ORPHANED}'; true"])
+    assert (done.stdout.split(), done.stderr) == (["claude", "True", "False", "True"], "")
+
+
 @pytest.mark.real
 def test_the_names_end_in_the_sandbox() -> None:
     """The first process of a PID namespace is the last one that it can see."""

@@ -26,6 +26,8 @@ import secretly
 from secretly.config.model import Configuration
 from secretly.config.policy import Policy
 from secretly.errors import Cancelled, NotFound, Refused, SecretlyError
+from secretly.processes import ancestry
+from secretly.processes.ancestry import Ancestor
 from secretly.publishing.archives import Distribution
 from secretly.resolving.request import Context
 from secretly.running import receipt_file, receipts
@@ -290,6 +292,24 @@ def test_a_receipt_says_who_got_what(tmp_path: Path) -> None:
         "files": [{"path": "dist/demo.whl", "sha256": "ab12"}],
         "more_files": 0,
     }
+
+
+def test_a_receipt_names_the_ancestors_that_were_found_for_the_run(tmp_path: Path) -> None:
+    """As the dialog does. Without any, it looks for them."""
+    written = Written(tmp_path, "on")
+    context = written.journal._context
+    assert context is not None
+    asking = (Ancestor(3, 3, "make", False), Ancestor(2, 2, "zsh", True))
+    for chain in (lambda: asking, None):
+        with account_home(tmp_path):
+            journal = Journal(
+                USE, written.environ, context._replace(ancestors=chain), written.said.append
+            )
+        journal.handed_over([SECRET])
+    named, found = (line["asked_by"] for line in written.lines)
+    own = ancestry.asked_by(ancestry.chain(), sandboxed=ancestry.in_sandbox())
+    assert named.removesuffix(", in a sandbox") == "make ← zsh"
+    assert found == own
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,9 @@ _recent: dict[object, tuple[float, Agent | None]] = {}
 
 
 def recognize_recently(
-    environ: Mapping[str, str], more: tuple[Sequence[str], Sequence[str]]
+    environ: Mapping[str, str],
+    more: tuple[Sequence[str], Sequence[str]],
+    ancestors: Callable[[], Sequence[ancestry.Ancestor]] = ancestry.chain,
 ) -> Agent | None:
     """Return what :func:`recognize` does, as it was at most :data:`_MOMENT` seconds ago.
 
@@ -174,7 +176,7 @@ def recognize_recently(
     known = _recent.get(asked)
     if known is None or not 0 <= time.monotonic() - known[0] < _MOMENT:
         _recent.clear()
-        known = _recent[asked] = time.monotonic(), recognize(environ, more)
+        known = _recent[asked] = time.monotonic(), recognize(environ, more, ancestors)
     return known[1]
 
 

@@ -16,7 +16,16 @@ TYPE_CHECKING = False  # importing collections.abc would slow down the start
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
-__all__ = ["UNKNOWN", "Ancestor", "asked_by", "chain", "environment", "in_sandbox", "root"]
+__all__ = [
+    "UNKNOWN",
+    "Ancestor",
+    "asked_by",
+    "chain",
+    "chain_once",
+    "environment",
+    "in_sandbox",
+    "root",
+]
 
 #: How many ancestors are looked at.
 _LEVELS = 16
@@ -82,6 +91,23 @@ def chain() -> tuple[Ancestor, ...]:
     end before the first process of a sandbox.
     """
     return tuple(_from_proc() if sys.platform == "linux" else _from_ps(_run_ps(), os.getppid()))
+
+
+def chain_once() -> Callable[[], tuple[Ancestor, ...]]:
+    """Return a function that finds the ancestors at its first call, and then gives the same ones.
+
+    So everything in a use of secrets names the same ones, also if a parent has ended meanwhile. A
+    process that is forked has ancestors of its own.
+    """
+    found: dict[int, tuple[Ancestor, ...]] = {}
+
+    def ancestors() -> tuple[Ancestor, ...]:
+        process = os.getpid()
+        if process not in found:
+            found[process] = chain()
+        return found[process]
+
+    return ancestors
 
 
 def root(ancestors: Sequence[Ancestor], agent: int = 0) -> Ancestor:

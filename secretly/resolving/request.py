@@ -219,10 +219,10 @@ class Context(Record):
         :raises SecretlyError: if the policy can't be used.
         """
         environ = Environ(environ)
-        rules, agent = policy.load(), None
+        rules, agent, ancestors = policy.load(), None, ancestry.chain_once()
         if rules.agents != "as-me":
             more = rules.agent_variables, rules.agent_programs
-            agent = agents.recognize_recently(environ, more)
+            agent = agents.recognize_recently(environ, more, ancestors)
         if agent is not None or rules.pinentry is not None:
             limits = agents.AskingLimits(rules.pinentry, agent, as_me=policy.as_me(rules))
             configuration = configuration._replace(pinentry=limits)
@@ -236,7 +236,7 @@ class Context(Record):
             policy=rules,
             agent=agent,
             reason=environ.get("SECRETLY_REASON", ""),
-            ancestors=ancestry.chain,
+            ancestors=ancestors,
         )
 
 

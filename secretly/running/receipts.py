@@ -169,9 +169,12 @@ class Journal:
 
     @property
     def _asked_by(self) -> str:
-        agent = self._context.agent if self._context is not None else None
+        agent, find = None, None
+        if self._context is not None:
+            agent, find = self._context.agent, self._context.ancestors
         pid = agent.process.pid if agent is not None else 0
-        return ancestry.asked_by(ancestry.chain(), pid, sandboxed=ancestry.in_sandbox())
+        found = (find or ancestry.chain)()
+        return ancestry.asked_by(found, pid, sandboxed=ancestry.in_sandbox())
 
     def _written(self, receipt: dict[str, Json]) -> str:
         """Write a receipt; return what is wrong, empty if nothing is."""
