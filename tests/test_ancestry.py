@@ -41,6 +41,8 @@ def made(*names: str) -> tuple[Ancestor, ...]:
         ("/usr/bin/node", ["node"], "node"),
         ("/usr/bin/python3.11", ["python3", "-m", "nox", "-s", "x"], "nox"),
         ("/usr/bin/python3.11", ["python3", "/home/ada/aider.py"], "aider"),
+        ("/usr/bin/python3.11", ["python3", "/usr/bin/py"], "py"),
+        ("/usr/bin/python3.11", ["python3", "/home/ada/.py"], "ada"),
         ("/usr/bin/python3.11", ["python3", "-c", "print()"], "python3.11"),
         ("/bin/bash", ["bash", "./release.sh"], "release.sh"),
         ("/bin/bash", ["bash", "/dev/fd/63"], "bash"),
@@ -299,9 +301,10 @@ def test_the_names_end_in_the_sandbox() -> None:
 @pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_what_a_process_was_started_with_is_read() -> None:
-    """Each of its variables."""
+    """Each of its variables, also behind long ones."""
+    environ = {"A": "x" * 20_000, "AI_AGENT": "a=b", "B": "y" * 50_000}
     with home() as here:
-        process = here.start(["/bin/sh", "-c", "echo; read x"], environ={"AI_AGENT": "a=b"})
+        process = here.start(["/bin/sh", "-c", "echo; read x"], environ=environ)
         with ended(process):
             assert process.stdout is not None
             process.stdout.readline()

@@ -33,8 +33,8 @@ _LEVELS = 16
 #: Where Linux shows its processes.
 _PROC = "/proc"
 
-#: How many bytes of a file there are read.
-_LIMIT = 1 << 17
+#: How many bytes of a file there are read, and how many first: for more, the C library maps memory.
+_LIMIT, _FIRST = 1 << 17, 1 << 14
 
 #: How long ps(1) may take, in seconds.
 _PATIENCE = 2.0
@@ -60,7 +60,10 @@ _GENERIC = frozenset(
 )
 
 #: Endings of scripts.
-_ENDINGS = (".py", ".js", ".mjs", ".cjs", ".rb", ".pl")
+_ENDINGS = frozenset("py js mjs cjs rb pl".split())
+
+#: How many of an interpreter's words may name the script.
+_WORDS = 3
 
 #: What is between two names, each started by the next one.
 ARROW = " ← "
@@ -179,7 +182,7 @@ def _facts(pid: int) -> tuple[str, int, int, int] | None:
     None where the system doesn't show the process. The name may have any character.
     """
     before, _, after = _read(f"{_PROC}/{pid}/stat").rpartition(b")")
-    fields = after.split()
+    fields = after.split(None, 20)
     if len(fields) < 20:
         return None
     comm = before.partition(b"(")[2].decode("utf-8", "surrogateescape")
@@ -207,9 +210,12 @@ def environment(pid: int, names: Container[str]) -> dict[str, str] | None:
     if not data:
         return None
     # One character a byte, so that nothing is lost: names are ASCII.
-    pairs = (part.partition("=") for part in data.decode("latin-1").split("\0"))
-    found = {name: value for name, _, value in pairs if name in names}
-    return {name: os.fsdecode(value.encode("latin-1")) for name, value in found.items()}
+    found = {}
+    for part in data.decode("latin-1").split("\0"):
+        name, _, value = part.partition("=")
+        if name in names:
+            found[name] = os.fsdecode(value.encode("latin-1"))
+    return found
 
 
 def _name(pid: int, comm: str) -> str:
@@ -220,7 +226,9 @@ def _name(pid: int, comm: str) -> str:
 
 
 def _arguments(pid: int) -> list[str]:
-    return [os.fsdecode(word) for word in _read(f"{_PROC}/{pid}/cmdline").split(b"\0")]
+    """The first words that a process was started with."""
+    words = _read(f"{_PROC}/{pid}/cmdline").split(b"\0", _WORDS)
+    return [os.fsdecode(word) for word in words[:_WORDS]]
 
 
 def _read(path: str) -> bytes:
@@ -230,7 +238,8 @@ def _read(path: str) -> bytes:
     except OSError:
         return b""
     try:
-        return os.read(descriptor, _LIMIT)
+        data = os.read(descriptor, _FIRST)
+        return data if len(data) < _FIRST else data + os.read(descriptor, _LIMIT - _FIRST)
     except OSError:
         return b""
     finally:
@@ -253,7 +262,7 @@ def program_name(path: str, arguments: Callable[[], Sequence[str]]) -> str:
     Interpreters run a script, and some programs are files that are named after their version.
 
     :param path: the program's file.
-    :param arguments: the words that it was started with, which only interpreters need.
+    :param arguments: the first words that it was started with, which only interpreters need.
 
     >>> program_name("/home/ada/.local/share/claude/versions/2.1.37", list)
     'claude'
@@ -287,7 +296,8 @@ def _telling(parts: Sequence[str]) -> str:
 
 
 def _without_ending(name: str) -> str:
-    return next((name.removesuffix(end) for end in _ENDINGS if name.endswith(end)), name)
+    stem, dot, ending = name.rpartition(".")
+    return stem if dot and ending in _ENDINGS else name
 
 
 # -- macOS -----------------------------------------------------------------------
