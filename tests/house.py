@@ -122,7 +122,7 @@ STEPS = ("cli.main", "cli.run", "running.planning", "running.preparing", "runnin
 #: question.
 ASKING = (
     *("running.env_file", "cli.upload_call", "publishing.upload", "publishing.tools.twine"),
-    *("resolving.entering", "asking.prompting"),
+    *("running.templates", "resolving.entering", "asking.prompting"),
 )
 
 

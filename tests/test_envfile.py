@@ -18,7 +18,7 @@ from secretly.errors import BadConfiguration, BadReference, Refused
 from secretly.reference import Reference
 from secretly.resolving.request import SecretRequest
 from secretly.running import env_file
-from secretly.running.delivery import Composed
+from secretly.running.derived import Composed
 from secretly.running.plain import plain_variables, separate, texts
 from secretly.running.planning import PlanInput, plan_delivery
 from secretly.sources import SCHEMES

@@ -12,7 +12,8 @@ from secretly.config.model import Command, Profile
 from secretly.errors import BadReference, Refused
 from secretly.reference import Reference
 from secretly.resolving.request import SecretRequest
-from secretly.running.delivery import Composed, Environment, UsernameOf
+from secretly.running.delivery import Environment
+from secretly.running.derived import Composed, UsernameOf
 from secretly.running.env_file import EnvFile
 from secretly.running.planning import DeliveryPlan, PlanInput, plan_delivery
 

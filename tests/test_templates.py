@@ -14,7 +14,8 @@ from secretly.errors import BadReference
 from secretly.redacted import Secret
 from secretly.reference import Reference
 from secretly.resolving.request import SecretRequest
-from secretly.running.delivery import Composed, Delivery, Environment, Inserted
+from secretly.running.delivery import Delivery, Environment
+from secretly.running.derived import Composed, Inserted
 from secretly.running.plain import PlainVariable, separate
 from secretly.running.templates import ValueReader
 from secretly.sources import SCHEMES
@@ -267,7 +268,7 @@ def test_no_reference_is_ever_passed_on(text: str) -> None:
         left = [text]
     elif isinstance(value, Composed):
         left = [part for part in value.parts if isinstance(part, str)]
-        assert value.inserted
+        assert value.requests
     else:
         left = []
         assert text.partition("://")[0].lower() in {*SCHEMES, "secretly"}
@@ -292,7 +293,7 @@ def test_a_text_comes_back_with_its_secrets_in_place(parts: list[Any]) -> None:
         assert f"x{text}" == expected
     else:
         assert isinstance(value, Composed)
-        known = {one.request: secrets[int(one.request.reference.path)] for one in value.inserted}
+        known = {one: secrets[int(one.reference.path)] for one in value.requests}
         assert value.text(known) == expected
 
 

@@ -17,7 +17,8 @@ from ..resolving.candidates import (
 )
 from ..resolving.lookup import NameList
 from ..resolving.request import Context, SecretRequest
-from ..running.delivery import Composed, Delivery, UsernameOf
+from ..running.delivery import Delivery, is_username
+from ..running.derived import Composed
 from ..running.planning import DeliveryPlan
 from ..running.preparing import PreparedRun
 from ..sources import registry
@@ -165,7 +166,7 @@ def _targets(prepared: PreparedRun) -> Iterator[tuple[Delivery, str]]:
 
 
 def _delivered(one: Delivery, name: str, origins: _Origins) -> _Step:
-    action = "username" if isinstance(one.value, UsernameOf) else "secret"
+    action = "username" if is_username(one.value) else "secret"
     references = tuple(str(request.reference) for request in one.requests)
     return _Step(name, action, _origin(one, origins), references)
 
@@ -201,9 +202,7 @@ def _username(destination: Destination, prepared: PreparedRun, origins: _Origins
     """The user name that an upload would send, or the reference that it comes from."""
     if prepared.named or prepared.username is None:
         return prepared.named
-    projects_own = [
-        one for one in prepared.deliveries if one.by_project or isinstance(one.value, UsernameOf)
-    ]
+    projects_own = [one for one in prepared.deliveries if one.by_project or is_username(one.value)]
     requests = [request for one in projects_own for request in one.requests]
     requests.append(SecretRequest(Reference("", destination.secret)))
     one = origins.expected(requests[0])
@@ -212,7 +211,7 @@ def _username(destination: Destination, prepared: PreparedRun, origins: _Origins
 
 def _origin(delivery: Delivery, origins: _Origins) -> str:
     """Where a value would come from."""
-    if isinstance(delivery.value, UsernameOf):
+    if is_username(delivery.value):
         return "the user name that goes with it"
     found = " and ".join(map(origins.describe, delivery.requests))
     return f"a text with {found}" if isinstance(delivery.value, Composed) else found

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from ..config.values import check_variable
 from ..record import Record
-from ..redacted import Environ, Secret
+from ..redacted import Environ
+from ..resolving.request import SecretRequest
 from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Protocol
 
-    from ..resolving.request import SecretRequest
+    from typing_extensions import TypeIs
+
+    from .derived import Composed, UsernameOf
     from .launch import Launch
 
     class DeliveryMethod(Protocol):
@@ -64,53 +67,13 @@ class Environment(Record):
         return launch._replace(environ=Environ({**launch.environ, self.name: value}))
 
 
-class UsernameOf(Record):
-    """The user name that belongs to a secret, as a value to deliver."""
+def is_username(value: SecretRequest | UsernameOf | Composed) -> TypeIs[UsernameOf]:
+    """Whether a value is the user name of a secret."""
+    if isinstance(value, SecretRequest):
+        return False
+    from .derived import UsernameOf  # most runs deliver only secrets
 
-    request: SecretRequest
-
-
-class Inserted(Record):
-    """A secret in a longer text.
-
-    :param encoded: whether it is percent-encoded, as a part of a URL.
-    """
-
-    request: SecretRequest
-    encoded: bool = False
-
-
-class Composed(Record):
-    """A text with secrets in it.
-
-    :param parts: plain texts, and the secrets between them. The texts may hold secrets as well,
-        so no ``repr`` shows them.
-    """
-
-    parts: tuple[str | Inserted, ...]
-
-    def __repr__(self) -> str:
-        return f"<text with {len(self.inserted)} secrets>"
-
-    @property
-    def inserted(self) -> tuple[Inserted, ...]:
-        """The secrets in it."""
-        return tuple(part for part in self.parts if isinstance(part, Inserted))
-
-    def text(self, secrets: Mapping[SecretRequest, str]) -> Secret:
-        """The text with the secrets in their places."""
-        return Secret("".join(_filled(part, secrets) for part in self.parts))
-
-
-def _filled(part: str | Inserted, secrets: Mapping[SecretRequest, str]) -> str:
-    if isinstance(part, str):
-        return part
-    secret = Secret(secrets[part.request])
-    if not part.encoded:
-        return secret
-    from urllib.parse import quote
-
-    return Secret(quote(secret, safe="", errors="surrogateescape"))
+    return isinstance(value, UsernameOf)
 
 
 class Delivery(Record):
@@ -130,19 +93,11 @@ class Delivery(Record):
     def requests(self) -> tuple[SecretRequest, ...]:
         """The requests whose results the value is made of."""
         value = self.value
-        if isinstance(value, Composed):
-            return tuple(one.request for one in value.inserted)
-        return (value.request if isinstance(value, UsernameOf) else value,)
+        return (value,) if isinstance(value, SecretRequest) else value.requests
 
     def with_requests(self, change: Callable[[SecretRequest], SecretRequest]) -> Delivery:
         """The same delivery, of changed requests."""
         value = self.value
-        if isinstance(value, Composed):
-            parts = tuple(
-                part if isinstance(part, str) else part._replace(request=change(part.request))
-                for part in value.parts
-            )
-            return self._replace(value=Composed(parts))
-        if isinstance(value, UsernameOf):
-            return self._replace(value=UsernameOf(change(value.request)))
-        return self._replace(value=change(value))
+        if isinstance(value, SecretRequest):
+            return self._replace(value=change(value))
+        return self._replace(value=value.with_requests(change))

@@ -9,7 +9,7 @@ from ..resolving import confirming, obtain
 from ..resolving.candidates import TYPED, ResolvedSecret, configured_source
 from ..resolving.request import Context, SecretRequest
 from ..text import escape
-from .delivery import Composed, UsernameOf
+from .delivery import is_username
 from .launch import Launch
 from .preparing import PreparedRun
 from .receipts import NOT_ASKED, HandedSecret
@@ -34,7 +34,7 @@ async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str]
     launch, narrowing = run.launch, _Narrowing(run, context.environ)
     for delivery in run.deliveries:
         by, value = delivery.by, delivery.value
-        if isinstance(value, UsernameOf):
+        if is_username(value):
             result = found[value.request]
             username = _username(by.variables, value.request, result, run, context.environ)
             if run.check_secret is not None:
@@ -49,7 +49,7 @@ async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str]
             for line in _said(request, found[request], context.must_confirm):
                 tell(f"{by.describe()}: {line}")
             secrets[request] = narrowing.narrowed(request, found[request])
-        text = value.text(secrets) if isinstance(value, Composed) else secrets[value]
+        text = secrets[value] if isinstance(value, SecretRequest) else value.text(secrets)
         launch = by.apply(launch, text)
     tell(f"program: {escape(launch.program)}")
     for line in run.pinned:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from ..resolving.request import SecretRequest
-    from .delivery import Composed
+    from .derived import Composed
     from .env_file import EnvFile
 
 CONFIGURATION, ENV_FILE, INHERITED = "the configuration", "an env file", "the environment"

@@ -24,7 +24,7 @@ from ..redacted import Environ
 from ..reference import parse
 from ..resolving.request import SecretRequest
 from ..text import escape
-from .delivery import Composed, Delivery, Environment, UsernameOf
+from .delivery import Delivery, Environment
 from .launch import Launch
 from .plain import ENV_FILE, INHERITED, PlainVariable, Separated, plain_variables, separate, texts
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from ..publishing.upload import Upload
     from .delivery import DeliveryMethod
+    from .derived import Composed
     from .env_file import EnvFile
     from .templates import ValueReader
 
@@ -280,7 +281,7 @@ def _delivery(by: DeliveryMethod, reference: str, given: PlanInput) -> Delivery:
     if given.upload and not reference:
         reference = given.upload.secret
     value = _value(reference, by, given)
-    one = not isinstance(value, Composed) and value.reference.is_plain
+    one = isinstance(value, SecretRequest) and value.reference.is_plain
     by_project = one and (given.upload is not None or given.projects != ())
     return Delivery(value, by, by_project)
 
@@ -293,6 +294,8 @@ def _with_usernames(
         yield secret
         is_of_row = not of_row.isdisjoint(secret.by.variables)
         if username is not None and is_of_row and len(secret.requests) == 1:
+            from .derived import UsernameOf
+
             yield secret._replace(value=UsernameOf(secret.requests[0]), by=Environment(username))
 
 

@@ -12,7 +12,7 @@ from ..resolving.lookup import NameList
 from ..resolving.request import Context
 from ..text import escape, format_command, shell_quote
 from . import program
-from .delivery import Delivery, UsernameOf
+from .delivery import Delivery, is_username
 from .launch import Launch
 from .limits import TokenLimits
 from .plain import PlainVariable, texts
@@ -263,7 +263,7 @@ def _named_username(plan: DeliveryPlan, given: PlanInput) -> str:
     found = [
         str(request.reference)
         for one in plan.deliveries
-        if variable in one.by.variables and not isinstance(one.value, UsernameOf)
+        if variable in one.by.variables and not is_username(one.value)
         for request in one.requests
     ]
     return " and ".join(found)

@@ -12,7 +12,7 @@ from ..reference import OWN, parse
 from ..resolving.request import SecretRequest
 from ..sources import registry
 from ..text import escape
-from .delivery import Composed, Inserted
+from .derived import Composed, Inserted
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
