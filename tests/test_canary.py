@@ -64,10 +64,9 @@ from secretly.resolving.candidates import username_for
 from secretly.resolving.obtain import obtain
 from secretly.resolving.request import Context, SecretRequest
 from secretly.running import launch
-from secretly.running.delivery import Delivery, Environment
+from secretly.running.delivery import Delivery, Environment, PreparedRun
 from secretly.running.derived import UsernameOf
 from secretly.running.obtaining import obtain_values
-from secretly.running.preparing import PreparedRun
 from secretly.testing import FakePinentry, MemoryKeychain, sandbox
 from secretly.testing.pinentry import Answer
 from secretly.waiting import requests, tasks

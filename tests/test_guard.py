@@ -27,7 +27,7 @@ from secretly.asking.assuan import unescape
 from secretly.config import command_line
 from secretly.reference import Reference
 from secretly.resolving.request import SecretRequest
-from secretly.running import planning, preparing
+from secretly.running import planning, preparing, uploading
 from secretly.testing import FakePinentry, sandbox
 from secretly.testing.pinentry import Answer
 
@@ -722,7 +722,7 @@ def test_the_programs_content_is_compared(workdir: Workdir) -> None:
     with sandbox() as context:
         invocation = command_line.recognize(argv, context.configuration)
         assert invocation is not None
-        upload = preparing.look_at_upload(invocation, {}, context)
+        upload = uploading.look_at_upload(invocation, {}, context)
         assert upload is not None
         given = planning.PlanInput(
             str(program),

@@ -17,10 +17,9 @@ from ..resolving.candidates import (
 )
 from ..resolving.lookup import NameList
 from ..resolving.request import Context, SecretRequest
-from ..running.delivery import Delivery, is_username
+from ..running.delivery import Delivery, PreparedRun, is_username
 from ..running.derived import Composed
 from ..running.planning import DeliveryPlan
-from ..running.preparing import PreparedRun
 from ..sources import registry
 from ..text import escape
 from .as_json import print_json

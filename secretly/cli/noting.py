@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from ..config.command_line import Invocation
     from ..resolving.request import Context
+    from ..running.delivery import PreparedRun
     from ..running.planning import PlanInput
-    from ..running.preparing import PreparedRun
     from ..running.receipts import HandedSecret
     from .run_options import RunOptions
 

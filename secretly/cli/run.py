@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 
     from ..config.model import Command, Configuration, Profile
     from ..resolving.request import Context, SecretRequest
-    from ..running.delivery import DeliveryMethod
+    from ..running.delivery import DeliveryMethod, PreparedRun
     from ..running.env_file import EnvFile
     from ..running.plain import PlainVariable, Separated
     from ..running.planning import DeliveryPlan, PlanInput
-    from ..running.preparing import PreparedRun
     from .noting import Attempt
 
 #: What a recipe is called that publishes.

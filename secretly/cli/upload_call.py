@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import Refused
-from ..running import launch, locating, preparing
+from ..running import launch, locating, uploading
 from ..text import escape
 from .console import drive_in_place
 
@@ -26,10 +26,10 @@ def look_at_upload(
     context: Context,
 ) -> Upload | None:
     """The upload of a call, whose index a stored token may have made."""
-    upload = preparing.look_at_upload(known, plain, context, program=path)
-    if upload is None or preparing.why_needs_none(upload):
+    upload = uploading.look_at_upload(known, plain, context, program=path)
+    if upload is None or uploading.why_needs_none(upload):
         return upload
-    credentials = preparing.credentials(known.row._replace(username=None), upload)
+    credentials = uploading.credentials(known.row._replace(username=None), upload)
     if credentials & {*plain, *(name for name, value in context.environ.items() if value)}:
         return upload  # it has its secret
     if not (upload.narrows and locating.is_unknown(upload.destination, context)):
@@ -38,7 +38,7 @@ def look_at_upload(
     locations = drive_in_place(locating.token_locations(context), {})
     if not locations:
         return upload
-    return preparing.look_at_upload(known, plain, context, locations, program=path)
+    return uploading.look_at_upload(known, plain, context, locations, program=path)
 
 
 def why_gets_none(
@@ -49,7 +49,7 @@ def why_gets_none(
     :raises Refused: if the user gives a secret twice: in the call, and with ``-e``.
     """
     named = {name for by in explicit for name in by.variables}
-    credentials = preparing.credentials(row._replace(username=None), upload) if named else set()
+    credentials = uploading.credentials(row._replace(username=None), upload) if named else set()
     if twice := named & credentials:
         if upload.given_by:
             raise Refused(
@@ -57,8 +57,8 @@ def why_gets_none(
                 "leave one of them out",
             )
         return ""
-    needs_none = preparing.why_needs_none(upload)
-    trusted = "" if needs_none else preparing.why_trusted(upload, context)
+    needs_none = uploading.why_needs_none(upload)
+    trusted = "" if needs_none else uploading.why_trusted(upload, context)
     if trusted or upload.given_by or (needs_none and upload.wants_identity):
-        upload.refuse_unseen(preparing.credentials(row, upload))
+        upload.refuse_unseen(uploading.credentials(row, upload))
     return needs_none or trusted

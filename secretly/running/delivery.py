@@ -1,4 +1,4 @@
-"""The ways in which a value reaches the program."""
+"""The values that a run delivers, and the ways in which they reach the program."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeIs
 
+    from ..publishing.release import Release
     from .derived import Composed, UsernameOf
     from .launch import Launch
+    from .limits import TokenLimits
 
     class DeliveryMethod(Protocol):
         """One way. It is hashable: two equal ones are the same place, which takes one value."""
@@ -101,3 +103,31 @@ class Delivery(Record):
         if isinstance(value, SecretRequest):
             return self._replace(value=change(value))
         return self._replace(value=value.with_requests(change))
+
+
+class PreparedRun(Record):
+    """A run that only its secrets are missing from.
+
+    :param launch: the launch without its secrets.
+    :param deliveries: the values to obtain, and how each travels.
+    :param release: what would be uploaded, if it is a publishing command that gets a secret.
+    :param limits: how PyPI tokens are limited, if secretly can't see an upload.
+    :param listing: the files, where the dialog has no room for them.
+    :param pinned: the words and variables that force the destination on the tool, for ``-v``.
+    :param make_files: makes the empty settings that the pin names.
+    :param username: decides the upload's user name, from the one that is configured for the secret
+        and the secret's own; None: it is not an upload.
+    :param named: the reference that the upload's user name comes from; empty if none was given.
+    :param check_secret: refuses a secret and a user name that the tool would read otherwise.
+    """
+
+    launch: Launch
+    deliveries: tuple[Delivery, ...] = ()
+    release: Release | None = None
+    limits: TokenLimits | None = None
+    listing: tuple[str, ...] = ()
+    pinned: tuple[str, ...] = ()
+    make_files: Callable[[], None] | None = None
+    username: Callable[[str | None, str | None], str] | None = None
+    named: str = ""
+    check_secret: Callable[[str, str], None] | None = None

@@ -9,9 +9,8 @@ from ..resolving import confirming, obtain
 from ..resolving.candidates import TYPED, ResolvedSecret, configured_source
 from ..resolving.request import Context, SecretRequest
 from ..text import escape
-from .delivery import is_username
+from .delivery import PreparedRun, is_username
 from .launch import Launch
-from .preparing import PreparedRun
 from .receipts import NOT_ASKED, HandedSecret
 
 TYPE_CHECKING = False  # typing's own would load it
