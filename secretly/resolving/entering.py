@@ -3,19 +3,106 @@
 from __future__ import annotations
 
 from ..config.model import Entry
-from ..errors import Refused
+from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, NoPinentry, Refused
 from ..record import Record
 from ..redacted import Secret
 from ..reference import Reference
 from ..text import escape
-from .candidates import TYPED, Candidate, ResolvedSecret, Username, own_username
+from .candidates import (
+    KEYCHAIN,
+    MEMORY,
+    TYPED,
+    Candidate,
+    ResolvedSecret,
+    Username,
+    own_username,
+)
 from .checking import find_objection, is_accepted, validate_token
+from .lookup import LookUp, Outcome
 from .request import ATTEMPTS, Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from ..asking.prompting import Asker
     from ..asking.questions import Prompt
+
+
+async def ask(
+    look_up: LookUp, outcome: Outcome, context: Context, look_again: bool
+) -> ResolvedSecret:
+    """Ask for a secret that was not found, or was rejected.
+
+    :param outcome: what the look-up ended with.
+    :param look_again: look it up once more when the turn to ask has come.
+    :raises Cancelled: if the user cancels.
+    :raises Refused: if secretly must not ask, or after three attempts.
+    """
+    candidate, request = outcome.rejected or look_up.candidates[-1], look_up.request
+    if context.no_input or candidate.origin not in (TYPED, MEMORY, KEYCHAIN):
+        raise Refused(
+            f"the secret for {escape(candidate.name)} from {candidate.origin} was not accepted",
+            "replace it there",
+        )
+    if outcome.unavailable is not None and request.time_left() <= 0:
+        raise look_up.missing(outcome.unavailable)
+    problem, before = outcome.problem, outcome if look_again else None
+    if outcome.rejected is None:
+        problem = _problem(outcome.unavailable, look_up)
+    try:
+        return await _enter(look_up, candidate, problem, context, before)
+    except NoPinentry:
+        if outcome.unavailable is not None and look_up.listed:
+            raise look_up.missing(outcome.unavailable) from None
+        raise
+
+
+async def _enter(
+    look_up: LookUp, candidate: Candidate, problem: str, context: Context, before: Outcome | None
+) -> ResolvedSecret:
+    """Ask the user until what they type may be used and is accepted.
+
+    :param before: what the look-up ended with, to look once more when the turn has come: what is
+        found then is returned, and the user is not asked. None: don't look.
+    :raises Cancelled: if the user cancels.
+    :raises Refused: after three attempts.
+    """
+    from ..asking import prompting
+
+    request, pinentry = look_up.request, context.configuration.pinentry
+    for _ in range(ATTEMPTS):
+        async with prompting.turn(
+            request.prompt_timeout,
+            context.environ,
+            pinentry,
+            until=request.until,
+            tell=context.note,
+        ) as asker:
+            asker.start()
+            if before is not None and (found := (await look_up.again(before)).found) is not None:
+                return found
+            entered = await _ask_once(request, candidate, problem, context, asker)
+        problem, before = await _accept(request, entered, context), None
+        if not problem:
+            return entered.resolved
+        candidate = entered.candidate
+    raise Refused(
+        f"no usable secret for {escape(candidate.name)} after {ATTEMPTS} attempts",
+        f"the last problem: {problem}",
+    )
+
+
+def _problem(unavailable: KeychainUnavailable | None, look_up: LookUp) -> str:
+    """What the prompt says about the keychain, and about a name that is near another."""
+    from ..asking import wording
+
+    if isinstance(unavailable, KeychainLocked):
+        return wording.KEYCHAIN_LOCKED
+    if isinstance(unavailable, KeychainTimeout):
+        return wording.KEYCHAIN_SILENT
+    if unavailable is not None and look_up.listed:
+        return wording.KEYCHAIN_UNREACHABLE
+    name, question = escape(look_up.request.reference.name), look_up.question
+    return wording.no_such_name(name, question) if question else ""
 
 
 def _prompt(request: SecretRequest, candidate: Candidate, problem: str, context: Context) -> Prompt:
@@ -90,7 +177,7 @@ def _stores_early(request: SecretRequest, candidate: Candidate) -> bool:
     return request.verify is None and not storing.asks_first(request, candidate)
 
 
-async def ask_for(
+async def _ask_once(
     request: SecretRequest, candidate: Candidate, problem: str, context: Context, asker: Asker
 ) -> Entered:
     """Ask the user once, and store what may be used, if it is wanted and nothing is asked before.
@@ -112,7 +199,7 @@ async def ask_for(
     return Entered(candidate, typed, wrong)
 
 
-async def accept(request: SecretRequest, entered: Entered, context: Context) -> str:
+async def _accept(request: SecretRequest, entered: Entered, context: Context) -> str:
     """Have what was typed verified, and store it if it is wanted; return what is wrong with it."""
     if entered.wrong or _stores_early(request, entered.candidate):
         return entered.wrong

@@ -7,7 +7,7 @@ import stat
 import sys
 import time
 
-from ..errors import KeychainTimeout, KeychainUnavailable, Refused
+from ..errors import KeychainTimeout, KeychainUnavailable, Refused, SecretlyError
 from ..keeping.stored_names import NameTable, StoredName
 from ..record import Record
 from ..redacted import Secret, is_sealed
@@ -219,6 +219,61 @@ class Stores:
         if listed is not None and listed.sealed:
             return None
         return self._context.memory.get(name, username)
+
+
+class LookUp:
+    """The look-up of one request: it yields what its candidates have, one after another."""
+
+    def __init__(
+        self, request: SecretRequest, candidates: Sequence[Candidate], stores: Stores
+    ) -> None:
+        self.request, self.candidates = request, candidates
+        self._stores, self._left = stores, iter(candidates)
+
+    @property
+    def needs_no_keychain(self) -> bool:
+        """Whether it comes from a source, and a narrower one is not looked up before."""
+        source = self.candidates[0].source
+        return source is not None and source.scheme != "keyring"
+
+    async def again(self, before: Outcome) -> Outcome:
+        """Look up all candidates once more: who had the turn to ask before may have stored one.
+
+        :param before: what the first look-up ended with. A keychain that was unavailable is passed
+            over: it might ask a second time to be unlocked.
+        """
+        skipped = (KEYCHAIN, TYPED) if before.unavailable is not None else (TYPED,)
+        left = iter([one for one in self.candidates if one.origin not in skipped])
+        return await self._stores.look_up(self.request, left)
+
+    async def next(self, may_ask: bool) -> Outcome:
+        """Look up the candidates that are left.
+
+        :param may_ask: whether the user may be asked for what is not found.
+        :raises NotFound: if it is not found, and the user may not be asked.
+        :raises KeychainUnavailable: the same, if the keychain can't say whether it has it.
+        """
+        outcome = await self._stores.look_up(self.request, self._left)
+        asked = may_ask and self.candidates[-1].origin == TYPED
+        if outcome.found is None and not asked:
+            raise self.missing(outcome.unavailable)
+        return outcome
+
+    @property
+    def question(self) -> str:
+        """The question whether another name was meant; empty if none is near."""
+        return self._stores.question(self.request)
+
+    @property
+    def listed(self) -> bool:
+        """Whether the list of stored names has the secret."""
+        return self._stores.lists(self.request)
+
+    def missing(self, unavailable: KeychainUnavailable | None) -> SecretlyError:
+        """The error for a secret that is not stored, or that the keychain can't give."""
+        from .missing import why_missing
+
+        return why_missing(self.request.reference.name, unavailable, self.question, self.listed)
 
 
 def _items(

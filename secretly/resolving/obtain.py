@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import time
 
-from ..errors import (
-    Cancelled,
-    KeychainLocked,
-    KeychainTimeout,
-    KeychainUnavailable,
-    NoPinentry,
-    NotFound,
-    Refused,
-    SecretlyError,
-)
-from ..text import escape, shell_quote
-from .candidates import KEYCHAIN, MEMORY, TYPED, Candidate, ResolvedSecret, find_candidates
+from ..errors import Cancelled, NotFound, SecretlyError
+from ..text import escape
+from .candidates import MEMORY, TYPED, ResolvedSecret, find_candidates
 from .checking import is_accepted
 from .confirming import confirm_use, replacing, wants_another
-from .lookup import CircuitBreaker, NameList, Outcome, Stores, is_planned, read_ahead
-from .request import ATTEMPTS, Context, SecretRequest
+from .lookup import CircuitBreaker, LookUp, NameList, Outcome, Stores, is_planned, read_ahead
+from .request import Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -35,80 +26,6 @@ def _check_caller(context: Context) -> None:
         from .caller import check_caller
 
         check_caller(context)
-
-
-def _sandboxed() -> tuple[str, str] | None:
-    """What happened and what to do, if a sandbox keeps secretly from the keychain."""
-    from ..processes import sandbox
-
-    return sandbox.SANDBOXED if sandbox.blocks_sockets() else None
-
-
-class _LookUp:
-    """The look-up of one request: it yields what its candidates have, one after another."""
-
-    def __init__(
-        self, request: SecretRequest, candidates: Sequence[Candidate], stores: Stores
-    ) -> None:
-        self.request, self.candidates = request, candidates
-        self._stores, self._left = stores, iter(candidates)
-
-    @property
-    def needs_no_keychain(self) -> bool:
-        """Whether it comes from a source, and a narrower one is not looked up before."""
-        source = self.candidates[0].source
-        return source is not None and source.scheme != "keyring"
-
-    async def again(self, before: Outcome) -> Outcome:
-        """Look up all candidates once more: who had the turn to ask before may have stored one.
-
-        :param before: what the first look-up ended with. A keychain that was unavailable is passed
-            over: it might ask a second time to be unlocked.
-        """
-        skipped = (KEYCHAIN, TYPED) if before.unavailable is not None else (TYPED,)
-        left = iter([one for one in self.candidates if one.origin not in skipped])
-        return await self._stores.look_up(self.request, left)
-
-    async def next(self, may_ask: bool) -> Outcome:
-        """Look up the candidates that are left.
-
-        :param may_ask: whether the user may be asked for what is not found.
-        :raises NotFound: if it is not found, and the user may not be asked.
-        :raises KeychainUnavailable: the same, if the keychain can't say whether it has it.
-        """
-        outcome = await self._stores.look_up(self.request, self._left)
-        asked = may_ask and self.candidates[-1].origin == TYPED
-        if outcome.found is None and not asked:
-            raise self.missing(outcome.unavailable)
-        return outcome
-
-    @property
-    def question(self) -> str:
-        """The question whether another name was meant; empty if none is near."""
-        return self._stores.question(self.request)
-
-    @property
-    def listed(self) -> bool:
-        """Whether the list of stored names has the secret."""
-        return self._stores.lists(self.request)
-
-    def missing(self, unavailable: KeychainUnavailable | None) -> SecretlyError:
-        """The error for a secret that is not stored, or that the keychain can't give."""
-        name = escape(self.request.reference.name)
-        if unavailable is not None and (sandboxed := _sandboxed()):
-            return KeychainUnavailable(f"can't get {name}: {sandboxed[0]}", sandboxed[1])
-        if unavailable is None:
-            fix = f"secretly set {shell_quote(self.request.reference.name)}"
-            question = f". {self.question}" if self.question else ""
-            return NotFound(f"no stored secret {name}{question}", f"store it: {fix}")
-        what, hint = f"can't get {name}", unavailable.hint
-        if question := self.question:
-            hint = f"{question} If not: {hint}"
-        elif self.listed:
-            locked = isinstance(unavailable, KeychainLocked)
-            can = "be read now" if locked else "be reached from here"
-            what = f"{name} is stored in the keychain, which can't {can}"
-        return type(unavailable)(f"{what}: {unavailable}", hint)
 
 
 async def obtain(request: SecretRequest, context: Context) -> ResolvedSecret:
@@ -202,7 +119,7 @@ async def look_up_each(
     return results
 
 
-def _begin(requests: Sequence[SecretRequest], context: Context) -> tuple[Context, list[_LookUp]]:
+def _begin(requests: Sequence[SecretRequest], context: Context) -> tuple[Context, list[LookUp]]:
     """The candidates of each request of one run, and the stores that they share.
 
     :raises BadReference: if a request cannot have candidates.
@@ -221,10 +138,10 @@ def _begin(requests: Sequence[SecretRequest], context: Context) -> tuple[Context
         refuse_remembering(both, names)
     stores = Stores(both, names, context)
     read_ahead(keychain, candidates)
-    return context, [_LookUp(*one, stores) for one in both]
+    return context, [LookUp(*one, stores) for one in both]
 
 
-async def _look_up_all(look_ups: Sequence[_LookUp], context: Context) -> list[Outcome]:
+async def _look_up_all(look_ups: Sequence[LookUp], context: Context) -> list[Outcome]:
     may_ask = not context.no_input
     apart = [look_up.next(may_ask) for look_up in look_ups if look_up.needs_no_keychain]
     fetched = iter(await _gather(apart))
@@ -235,7 +152,7 @@ async def _look_up_all(look_ups: Sequence[_LookUp], context: Context) -> list[Ou
 
 
 async def _open_sealed(
-    look_ups: Sequence[_LookUp], outcomes: Sequence[Outcome], context: Context
+    look_ups: Sequence[LookUp], outcomes: Sequence[Outcome], context: Context
 ) -> list[Outcome]:
     """Open the sealed secrets among what was found, with one question for all of them."""
     wanted = [
@@ -262,27 +179,29 @@ async def _gather(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     return await tasks.gather(*coroutines)
 
 
-async def _confirm_or_ask(look_up: _LookUp, outcome: Outcome, context: Context) -> ResolvedSecret:
+async def _confirm_or_ask(look_up: LookUp, outcome: Outcome, context: Context) -> ResolvedSecret:
     """Have the use of what was found confirmed and verified; ask for what is missing."""
     look_again = outcome.found is None and not look_up.request.ignore_stored
     while True:
         outcome = await _confirm(look_up, outcome, context)
         if outcome.found is not None:
             return outcome.found
-        result = await _ask(look_up, outcome, context, look_again)
+        from .entering import ask
+
+        result = await ask(look_up, outcome, context, look_again)
         if result.origin == TYPED:
             return result
         outcome, look_again = Outcome(result), False  # it was stored meanwhile
 
 
-async def _confirm(look_up: _LookUp, outcome: Outcome, context: Context) -> Outcome:
+async def _confirm(look_up: LookUp, outcome: Outcome, context: Context) -> Outcome:
     """Have the use of what was found confirmed and verified, until something is accepted.
 
-    :returns: what was accepted, or an outcome without a secret, which says what is wrong.
+    :returns: what was accepted, or an outcome without a secret, which says what was rejected.
     """
     request = look_up.request
     if outcome.found is None:
-        return outcome._replace(problem=_problem(outcome.unavailable, look_up))
+        return outcome
     while outcome.found is not None:
         (outcome,) = await _open_sealed([look_up], [outcome], context)
         found = outcome.found
@@ -303,68 +222,7 @@ async def _confirm(look_up: _LookUp, outcome: Outcome, context: Context) -> Outc
     return outcome
 
 
-async def _ask(
-    look_up: _LookUp, outcome: Outcome, context: Context, look_again: bool
-) -> ResolvedSecret:
-    """Ask for a secret that was not found, or was rejected.
-
-    :param look_again: look it up once more when the turn to ask has come.
-    """
-    candidate, request = outcome.rejected or look_up.candidates[-1], look_up.request
-    if context.no_input or candidate.origin not in (TYPED, MEMORY, KEYCHAIN):
-        raise Refused(
-            f"the secret for {escape(candidate.name)} from {candidate.origin} was not accepted",
-            "replace it there",
-        )
-    if outcome.unavailable is not None and request.time_left() <= 0:
-        raise look_up.missing(outcome.unavailable)
-    before = outcome if look_again else None
-    try:
-        return await _enter(look_up, candidate, outcome.problem, context, before)
-    except NoPinentry:
-        if outcome.unavailable is not None and look_up.listed:
-            raise look_up.missing(outcome.unavailable) from None
-        raise
-
-
-async def _enter(
-    look_up: _LookUp, candidate: Candidate, problem: str, context: Context, before: Outcome | None
-) -> ResolvedSecret:
-    """Ask the user until what they type may be used and is accepted.
-
-    :param before: what the look-up ended with, to look once more when the turn has come: what is
-        found then is returned, and the user is not asked. None: don't look.
-    :raises Cancelled: if the user cancels.
-    :raises Refused: after three attempts.
-    """
-    from ..asking import prompting
-
-    request, pinentry = look_up.request, context.configuration.pinentry
-    for _ in range(ATTEMPTS):
-        async with prompting.turn(
-            request.prompt_timeout,
-            context.environ,
-            pinentry,
-            until=request.until,
-            tell=context.note,
-        ) as asker:
-            asker.start()
-            from . import entering  # while the pinentry loads, too
-
-            if before is not None and (found := (await look_up.again(before)).found) is not None:
-                return found
-            entered = await entering.ask_for(request, candidate, problem, context, asker)
-        problem, before = await entering.accept(request, entered, context), None
-        if not problem:
-            return entered.resolved
-        candidate = entered.candidate
-    raise Refused(
-        f"no usable secret for {escape(candidate.name)} after {ATTEMPTS} attempts",
-        f"the last problem: {problem}",
-    )
-
-
-async def _after_rejection(rejected: ResolvedSecret, look_up: _LookUp, context: Context) -> Outcome:
+async def _after_rejection(rejected: ResolvedSecret, look_up: LookUp, context: Context) -> Outcome:
     """Go on to the next candidates after one that memory had; only what it has is passed over."""
     username = rejected.candidate.username
     if rejected.origin != MEMORY or username is None:
@@ -376,17 +234,3 @@ async def _after_rejection(rejected: ResolvedSecret, look_up: _LookUp, context: 
         return await look_up.next(may_ask=not context.no_input)
     except NotFound:
         return Outcome()
-
-
-def _problem(unavailable: KeychainUnavailable | None, look_up: _LookUp) -> str:
-    """What the prompt says about the keychain, and about a name that is near another."""
-    from ..asking import wording
-
-    if isinstance(unavailable, KeychainLocked):
-        return wording.KEYCHAIN_LOCKED
-    if isinstance(unavailable, KeychainTimeout):
-        return wording.KEYCHAIN_SILENT
-    if unavailable is not None and look_up.listed:
-        return wording.KEYCHAIN_UNREACHABLE
-    name, question = escape(look_up.request.reference.name), look_up.question
-    return wording.no_such_name(name, question) if question else ""
