@@ -32,6 +32,11 @@ class PlainVariable(Record):
     def __repr__(self) -> str:
         return f"<plain variable from {self.origin}>"
 
+    @property
+    def is_from_file(self) -> bool:
+        """Whether an env file sets it."""
+        return self.origin == ENV_FILE
+
 
 def plain_variables(
     row: Command | None, profile: Profile | None, env_file: EnvFile | None

@@ -26,18 +26,17 @@ from ..resolving.request import SecretRequest
 from ..text import escape
 from .delivery import Delivery, Environment
 from .launch import Launch
-from .plain import ENV_FILE, INHERITED, PlainVariable, Separated, plain_variables, separate, texts
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
-    from typing import Any
 
     from ..publishing.upload import Upload
     from .delivery import DeliveryMethod
     from .derived import Composed
     from .env_file import EnvFile
+    from .plain import PlainVariable
     from .templates import ValueReader
 
     #: References, by where the value of each goes.
@@ -45,6 +44,9 @@ if TYPE_CHECKING:
 
     #: Values that hold secrets, by the place where each value goes.
     Values = Mapping[DeliveryMethod, SecretRequest | Composed]
+
+    #: Values of variables whose texts hold references.
+    Held = Mapping[str, SecretRequest | Composed]
 
 
 class PlanInput(Record):
@@ -99,10 +101,6 @@ class PlanInput(Record):
         """The known command's variables with secrets, as they are named for this index."""
         return self.upload.secrets(configured) if self.upload else configured
 
-    def separated(self, variables: Mapping[str, PlainVariable]) -> Separated:
-        """The variables with a plain text, and the values of those that hold references."""
-        return separate(variables, self.common, self.environ, self.literal)
-
 
 class DeliveryPlan(Record):
     """What a run does.
@@ -129,7 +127,11 @@ class DeliveryPlan(Record):
     @property
     def launch(self) -> Launch:
         """The launch without its secrets."""
-        environ = Environ({**dict.fromkeys(self.blanked, ""), **texts(self.plain)})
+        environ = Environ(dict.fromkeys(self.blanked, ""))
+        if self.plain:
+            from .plain import texts
+
+            environ = Environ({**environ, **texts(self.plain)})
         return Launch(self.program, self.argv, environ, self.removed, self.seal_keyring)
 
 
@@ -142,9 +144,8 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
         would go into a variable that steers an upload.
     """
     row = _known(given)
-    found = given.separated(plain_variables(row, given.profile, given.env_file))
-    plain, by_profile = found.plain, _profile_references(given, row)
-    explicit = _explicit_values(given, found.secret, by_profile)
+    (plain, held), by_profile = _plain_variables(given, row), _profile_references(given, row)
+    explicit = _explicit_values(given, held, by_profile)
     chosen = {*plain, *_variables(by_profile), *_variables(explicit)}
     # An inherited empty variable is not a secret: CI sets one for a secret that isn't there.
     present = plain.keys() | {n for n in given.inherited if given.environ.get(n) != ""}
@@ -199,6 +200,17 @@ def _known(given: PlanInput) -> Command:
     )
 
 
+def _plain_variables(given: PlanInput, row: Command) -> tuple[Mapping[str, PlainVariable], Held]:
+    """The variables with a plain text, and the values of those that hold references."""
+    if given.profile is None and given.env_file is None and not row.env:
+        return {}, {}  # most calls have none
+    from .plain import plain_variables, separate
+
+    variables = plain_variables(row, given.profile, given.env_file)
+    found = separate(variables, given.common, given.environ, given.literal)
+    return found.plain, found.secret
+
+
 def _profile_references(given: PlanInput, row: Command) -> References:
     """The profile's secrets, for a call that needs one."""
     if given.profile is None or not row.name:
@@ -207,7 +219,7 @@ def _profile_references(given: PlanInput, row: Command) -> References:
     return {Environment(given.variable(name)): reference for name, reference in secrets}
 
 
-def _explicit_values(given: PlanInput, held: Mapping[str, Any], by_profile: References) -> Values:
+def _explicit_values(given: PlanInput, held: Held, by_profile: References) -> Values:
     """The values of ``-e``, and the values of variables without a secret in the profile.
 
     :param held: the values of plain variables that hold references.
@@ -244,6 +256,7 @@ def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list
     ]
     if not names:
         return []
+    from .plain import INHERITED, PlainVariable, separate
     from .templates import ValueReader
 
     reader = ValueReader(given.common, given.environ)
@@ -254,8 +267,8 @@ def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list
             f"resolve it: --resolve-env; or pass it on: --literal {names[0]}",
         )
     inherited = {name: PlainVariable(given.environ[name], INHERITED) for name in names}
-    values = given.separated(inherited).secret
-    return [Delivery(value, Environment(name)) for name, value in values.items()]
+    found = separate(inherited, given.common, given.environ, given.literal)
+    return [Delivery(value, Environment(name)) for name, value in found.secret.items()]
 
 
 def _holds(reader: ValueReader, text: str, is_read: bool) -> bool:
@@ -367,7 +380,7 @@ def _check_env_file(given: PlanInput, plain: Mapping[str, PlainVariable]) -> Non
 
     :raises Refused: if one does.
     """
-    for name in (name for name, variable in plain.items() if variable.origin == ENV_FILE):
+    for name in (name for name, variable in plain.items() if variable.is_from_file):
         does = ""
         if name.upper().startswith(_LOADING) or (given.uploads and name != "ENV" and steers(name)):
             does = "changes how programs load"
