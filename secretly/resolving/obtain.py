@@ -8,7 +8,7 @@ from ..errors import Cancelled, NotFound, SecretlyError
 from ..text import escape
 from .candidates import MEMORY, TYPED, ResolvedSecret, find_candidates
 from .checking import is_accepted
-from .confirming import confirm_use, replacing, wants_another
+from .confirming import confirm_use, wants_another
 from .lookup import CircuitBreaker, LookUp, NameList, Outcome, Stores, is_planned, read_ahead
 from .request import Context, SecretRequest
 
@@ -210,6 +210,8 @@ async def _confirm(look_up: LookUp, outcome: Outcome, context: Context) -> Outco
             request.inspect(found.secret, found.entry)
         confirmed = await confirm_use(request, found, context)
         if wants_another(confirmed):
+            from .agreeing import replacing
+
             look_up.request, problem = replacing(request, found)
         elif await is_accepted(request, found.secret):
             return Outcome(confirmed)
