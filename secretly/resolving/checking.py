@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from ..config.model import Entry
-from ..errors import PromptTimeout, Refused, SecretlyError
+from ..errors import PromptTimeout
 from ..redacted import Secret, is_cut_short, is_sealed
 from ..reference import OWN
-from ..text import escape, shell_quote
+from ..text import escape
 from .candidates import Candidate
 from .request import SecretRequest
 
@@ -72,8 +72,9 @@ def check_stored(candidate: Candidate, value: Secret) -> Secret:
     if not wrong:
         return value
     check_whole(candidate, value)
-    what = f"does not start with '{entry.prefix}', so it is not a token"
-    raise Refused(f"{_called(candidate)} {what}", _where(candidate))
+    from .unusable import why_unusable
+
+    raise why_unusable(candidate, f"does not start with '{entry.prefix}', so it is not a token")
 
 
 def check_whole(candidate: Candidate, value: Secret, may_be_empty: bool = False) -> None:
@@ -85,23 +86,14 @@ def check_whole(candidate: Candidate, value: Secret, may_be_empty: bool = False)
     fault = find_fault(value)
     if not fault or (fault == EMPTY and may_be_empty):
         return
-    what = f"{_called(candidate)} {fault}"
+    from . import unusable
+
     if fault == REFERENCE:
         scheme = value.partition("://")[0].strip()
-        hint = "secretly follows no reference that it reads: use that reference in its place"
-        if scheme.lower() not in _readable():
-            hint = "secretly can't read that store: put the secret itself there"
-        raise Refused(f"{what}, of {escape(scheme)}://", hint)
+        raise unusable.why_not_followed(candidate, scheme, fault, scheme.lower() in _readable())
     if fault == SEALED:
-        raise Refused(what, _unopened(candidate))
-    raise Refused(what, _where(candidate, " --stdin < FILE" if fault == CUT_SHORT else ""))
-
-
-def _unopened(candidate: Candidate) -> str:
-    """What to do about a sealed secret that secretly doesn't open: only its own are opened."""
-    if candidate.source is None:
-        return _where(candidate)
-    return "open it there (age -d), or store the secret itself: secretly set --sealed NAME"
+        raise unusable.why_not_opened(candidate, fault)
+    raise unusable.why_unusable(candidate, fault, " --stdin < FILE" if fault == CUT_SHORT else "")
 
 
 def _is_reference(value: str) -> bool:
@@ -123,34 +115,6 @@ def _readable() -> frozenset[str]:
     from ..sources import registry
 
     return frozenset((*registry.SCHEMES, OWN)) - {"env", "file"}
-
-
-def _called(candidate: Candidate) -> str:
-    kind = "secret" if candidate.source else "stored secret"
-    return f"the {kind} for {escape(candidate.name)}"
-
-
-def _where(candidate: Candidate, how: str = "") -> str:
-    """How to replace a secret: where it comes from, or in the keychain.
-
-    :param how: the end of the command that stores it.
-    """
-    source = candidate.source
-    if source is None:
-        return f"replace it: secretly set {shell_quote(candidate.name)}{how}"
-    if source.scheme == "command":
-        return "change what the configured command prints"
-    return f"change it in {escape(str(source))}"
-
-
-def find_objection(request: SecretRequest, entry: Entry, typed: Secret) -> str:
-    """Return why a typed secret must not be used for this request; empty if it may be."""
-    try:
-        if request.inspect is not None:
-            request.inspect(typed, entry)
-    except SecretlyError as error:
-        return f"{str(error)[0].upper()}{str(error)[1:]}."
-    return ""
 
 
 async def is_accepted(request: SecretRequest, secret: Secret) -> bool:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from ..config.model import Entry
-from ..errors import KeychainLocked, KeychainTimeout, KeychainUnavailable, NoPinentry, Refused
+from ..errors import (
+    KeychainLocked,
+    KeychainTimeout,
+    KeychainUnavailable,
+    NoPinentry,
+    Refused,
+    SecretlyError,
+)
 from ..record import Record
 from ..redacted import Secret
 from ..reference import Reference
@@ -17,7 +24,7 @@ from .candidates import (
     Username,
     own_username,
 )
-from .checking import find_objection, is_accepted, validate_token
+from .checking import is_accepted, validate_token
 from .lookup import LookUp, Outcome
 from .request import ATTEMPTS, Context, SecretRequest
 
@@ -120,12 +127,22 @@ def _prompt(request: SecretRequest, candidate: Candidate, problem: str, context:
     return questions.Prompt(title, purpose, label, problem, request.repeat, request.publishes)
 
 
+def _objection(request: SecretRequest, entry: Entry, typed: Secret) -> str:
+    """Return why a typed secret must not be used for this request; empty if it may be."""
+    try:
+        if request.inspect is not None:
+            request.inspect(typed, entry)
+    except SecretlyError as error:
+        return f"{str(error)[0].upper()}{str(error)[1:]}."
+    return ""
+
+
 def _examined(request: SecretRequest, entry: Entry, typed: Secret) -> tuple[Secret, str]:
     """Return what was typed, as it is used, and what is wrong with it."""
     if request.reference.usual == "username":
         entry = type(entry)(entry.name)  # a user name is not a token
     typed, wrong = validate_token(entry, typed)
-    return typed, wrong or find_objection(request, entry, typed)
+    return typed, wrong or _objection(request, entry, typed)
 
 
 async def _with_username(
