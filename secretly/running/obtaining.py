@@ -6,7 +6,7 @@ import time
 
 from ..redacted import Secret
 from ..resolving import confirming, obtain
-from ..resolving.candidates import TYPED, ResolvedSecret, configured_source
+from ..resolving.candidates import TYPED, ResolvedSecret
 from ..resolving.request import Context, SecretRequest
 from ..text import escape
 from .delivery import PreparedRun, is_username
@@ -16,6 +16,8 @@ from .receipts import NOT_ASKED, HandedSecret
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from .narrowing import Limits
 
 
 async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str], None]) -> Launch:
@@ -30,7 +32,8 @@ async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str]
     requests = list(dict.fromkeys(one for delivery in run.deliveries for one in delivery.requests))
     results = await obtain.obtain_all(requests, context)
     found = dict(zip(requests, results, strict=True))
-    launch, narrowing = run.launch, _Narrowing(run, context.environ)
+    values: dict[SecretRequest, Secret] = {}
+    launch, now = run.launch, time.time()
     for delivery in run.deliveries:
         by, value = delivery.by, delivery.value
         if is_username(value):
@@ -43,19 +46,24 @@ async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str]
                 if run.release is not None:
                     tell(_user_line(username))
             continue
-        secrets = {}
         for request in delivery.requests:
             for line in _said(request, found[request], context.must_confirm):
                 tell(f"{by.describe()}: {line}")
-            secrets[request] = narrowing.narrowed(request, found[request])
-        text = secrets[value] if isinstance(value, SecretRequest) else value.text(secrets)
+            values[request] = _narrowed(run, found[request], now)
+        text = values[value] if isinstance(value, SecretRequest) else value.text(values)
         launch = by.apply(launch, text)
     tell(f"program: {escape(launch.program)}")
     for line in run.pinned:
         tell(line)
-    removes = (*launch.removes, *narrowing.replaced)
-    handed = _handed(run, found, narrowing)
-    return launch._replace(removes=removes, said=sorted(narrowing.said), handed=handed)
+    tokens = {one: value for one, value in values.items() if value is not found[one].secret}
+    if not tokens:
+        return launch._replace(handed=_handed(run, found, {}))
+    from . import narrowing
+
+    removes = (*launch.removes, *narrowing.replaced(tokens, found, context.environ))
+    limits = {request: narrowing.limits_of(token) for request, token in tokens.items()}
+    said = sorted({narrowing.said(run, found[one], token) for one, token in tokens.items()})
+    return launch._replace(removes=removes, said=said, handed=_handed(run, found, limits))
 
 
 def _load_the_end() -> None:
@@ -79,9 +87,14 @@ def _username(
 
 
 def _handed(
-    run: PreparedRun, found: Mapping[SecretRequest, ResolvedSecret], narrowing: _Narrowing
+    run: PreparedRun,
+    found: Mapping[SecretRequest, ResolvedSecret],
+    limits: Mapping[SecretRequest, Limits],
 ) -> list[HandedSecret]:
-    """What the receipt says of each secret."""
+    """What the receipt says of each secret.
+
+    :param limits: those of the tokens that were made from the secrets.
+    """
     places: dict[SecretRequest, list[str]] = {}
     for delivery in run.deliveries:
         for request in dict.fromkeys(delivery.requests):
@@ -89,8 +102,8 @@ def _handed(
     handed = []
     for request, result in found.items():
         answer = TYPED if result.origin == TYPED else result.answer or NOT_ASKED
-        limits = narrowing.limits.get(request, (None, None))
-        used = HandedSecret(result.name, result.origin, answer, tuple(places[request]), *limits)
+        allowed = limits.get(request, (None, None))
+        used = HandedSecret(result.name, result.origin, answer, tuple(places[request]), *allowed)
         handed.append(used)
     return handed
 
@@ -112,50 +125,13 @@ def _said(request: SecretRequest, result: ResolvedSecret, must: bool) -> Iterato
         yield f"not confirmed, by {why}"
 
 
-class _Narrowing:
-    """Narrows PyPI's tokens to an upload, or to what other commands get.
+def _narrowed(run: PreparedRun, result: ResolvedSecret, now: float) -> Secret:
+    """What the command gets: a token for this upload or for an hour, or the secret itself.
 
-    :param environ: secretly's own environment.
+    :param now: the time, in seconds since 1970.
     """
-
-    def __init__(self, run: PreparedRun, environ: Mapping[str, str]) -> None:
-        self._run, self._environ, self._now = run, environ, time.time()
-        #: The lines to print once nothing can stop the run.
-        self.said: set[str] = set()
-        #: What the tokens allow that were made from the secrets: the projects, and the end.
-        self.limits: dict[SecretRequest, tuple[tuple[str, ...] | None, float | None]] = {}
-        #: The variables that hold a token from which a narrower one was made.
-        self.replaced: list[str] = []
-
-    def narrowed(self, request: SecretRequest, result: ResolvedSecret) -> Secret:
-        """Return the token that the command gets in place of a secret."""
-        release, limits = self._run.release, self._run.limits
-        value = result.secret
-        if release is not None:
-            value = release.narrowed(value, self._now)
-            said = release.said
-        elif limits is not None:
-            value = limits.narrowed(value, result.entry, self._now)
-            said = lambda token: limits.said(token, name=result.name)  # noqa: E731
-        if value is not result.secret:
-            self.said.add(said(value))
-            self._note_limits(request, value)
-            # The original token must not be in another variable.
-            self.replaced += _own_variable(request, result, self._environ)
-        return value
-
-    def _note_limits(self, request: SecretRequest, token: Secret) -> None:
-        from ..publishing.pypi_token import token_scope
-
-        scope = token_scope(token)
-        projects = None if scope.projects is None else tuple(sorted(scope.projects))
-        self.limits[request] = projects, scope.expires
-
-
-def _own_variable(
-    request: SecretRequest, result: ResolvedSecret, environ: Mapping[str, str]
-) -> list[str]:
-    """The variable of our own environment that has the secret, even if it was typed this time."""
-    source = result.entry.source and configured_source(result.entry.source, environ)
-    source = request.reference if request.reference.scheme else source
-    return [source.path] if source is not None and source.scheme == "env" else []
+    if run.release is not None:
+        return run.release.narrowed(result.secret, now)
+    if run.limits is not None:
+        return run.limits.narrowed(result.secret, result.entry, now)
+    return result.secret
