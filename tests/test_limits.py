@@ -15,7 +15,8 @@ from secretly.config.model import Entry
 from secretly.errors import BadToken, Refused
 from secretly.publishing import pypi_token
 from secretly.redacted import Secret
-from secretly.running.limits import LIFETIME, TokenLimits
+from secretly.running.delivery import TokenLimits
+from secretly.running.limits import LIFETIME
 from secretly.testing import FakePinentry
 
 ENTRY = Entry("PyPI", prefix="pypi-")

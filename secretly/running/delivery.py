@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeIs
 
+    from ..config.model import Entry
     from ..publishing.release import Release
+    from ..redacted import Secret
     from .derived import Composed, UsernameOf
     from .launch import Launch
-    from .limits import TokenLimits
 
     class DeliveryMethod(Protocol):
         """One way. It is hashable: two equal ones are the same place, which takes one value."""
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
 
         def apply(self, launch: Launch, value: str) -> Launch:
             """The launch with the value added."""
+
+
+#: The start of every PyPI token. What does not have it anywhere is not looked at further, as that
+#: would take time to load.
+_PREFIX = "pypi-"
 
 
 class Environment(Record):
@@ -103,6 +109,62 @@ class Delivery(Record):
         if isinstance(value, SecretRequest):
             return self._replace(value=change(value))
         return self._replace(value=value.with_requests(change))
+
+
+class TokenLimits(Record):
+    """How the PyPI tokens of a run are limited whose upload secretly can't see.
+
+    :param command: the command's name, escaped.
+    :param projects: the only projects, normalized; empty: the token is not limited to any.
+    """
+
+    command: str
+    projects: tuple[str, ...] = ()
+
+    def applies(self, value: Secret | None, entry: Entry) -> bool:
+        """Whether the command gets a token that is made from this secret.
+
+        :param value: None if the user has not typed it yet.
+        """
+        if not entry.narrow and not self.projects:
+            return False
+        if value is None:
+            return entry.prefix == _PREFIX
+        if _PREFIX not in value:
+            return False
+        from ..publishing.pypi_token import is_pypi_token
+
+        return is_pypi_token(value)
+
+    def describe(self, value: Secret | None, entry: Entry) -> str:
+        """What the command gets, in lines for the prompt; empty if it gets the secret as it is."""
+        if not self.applies(value, entry):
+            return ""
+        from . import limits
+
+        return limits.describe(self.projects)
+
+    def inspect(self, value: Secret, entry: Entry) -> None:
+        """Refuse a token that can't be limited.
+
+        :raises BadToken: if it is malformed, or only a part of the secret.
+        :raises Refused: if it is for another project or another time.
+        """
+        if self.applies(value, entry):
+            from . import limits
+
+            limits.inspect(value, entry, self.projects)
+
+    def narrowed(self, value: Secret, entry: Entry, now: float) -> Secret:
+        """The token for the command; the secret itself if the limits don't apply to it.
+
+        :param now: the time, in seconds since 1970.
+        """
+        if not self.applies(value, entry):
+            return value
+        from . import limits
+
+        return limits.narrow(value, self.projects, now)
 
 
 class PreparedRun(Record):

@@ -23,8 +23,10 @@ def said(run: PreparedRun, result: ResolvedSecret, token: Secret) -> str:
     """The line about a token, to print once nothing can stop the run."""
     if run.release is not None:
         return run.release.said(token)
+    from . import limits
+
     assert run.limits is not None
-    return run.limits.said(token, result.name)
+    return limits.said(token, result.name, run.limits.command, run.limits.projects)
 
 
 def limits_of(token: Secret) -> Limits:

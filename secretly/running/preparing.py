@@ -6,8 +6,7 @@ import os
 
 from ..text import escape, format_command
 from . import program
-from .delivery import Delivery, PreparedRun
-from .limits import TokenLimits
+from .delivery import Delivery, PreparedRun, TokenLimits
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
