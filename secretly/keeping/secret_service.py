@@ -48,8 +48,6 @@ _ITEM, _COLLECTION = f"{_INTERFACE}Item", f"{_INTERFACE}Collection"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _PLAIN = ("plain", ("s", ""))
 
-#: How many calls for items are answered together.
-_TOGETHER = 500
 #: Of so many items, each is looked at. For more, one search finds out which keyring stored:
 #: gnome-keyring takes 2 ms to describe one of a thousand items, and 8 ms to search all of them.
 _FEW = 4
@@ -117,12 +115,11 @@ class ItemReader:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._lock, self._queue_lock = _thread.allocate_lock(), _thread.allocate_lock()
+        self._lock, self._shared_lock = _thread.allocate_lock(), _thread.allocate_lock()
         self._bus: Any = None
         self._process = 0
         self._session = self._collection = ""
-        self._queue: list[tuple[Sequence[_Item], float, Callable[[Any], object]]] = []
-        self._worker = 0  # the process whose thread answers the queue
+        self._shared: Any = None  # the reads for several calls
 
     def __del__(self) -> None:
         self._close()
@@ -135,9 +132,10 @@ class ItemReader:
     def read(self, wanted: Sequence[_Item], seconds: float) -> _Found:
         """Return what keyring would return for each *service* and *username*.
 
+        :param wanted: other threads may add to it until all that it has was searched for.
         :param seconds: how long the whole call may take.
-        :returns: for each item the secret, or ``Missing`` if it certainly does not exist, or
-            None if only keyring can tell.
+        :returns: for each of these items the secret, or ``Missing`` if it certainly does not
+            exist, or None if only keyring can tell.
         :raises TimeoutError: if the call took longer.
         """
         until = time.monotonic() + seconds
@@ -164,41 +162,19 @@ class ItemReader:
             self._lock.release()
 
     def read_in_thread(
-        self, wanted: Sequence[_Item], seconds: float, done: Callable[[Any], object]
+        self, wanted: Sequence[_Item], seconds: float, done: Callable[[Any], None]
     ) -> None:
         """Read items in a thread, with those that other calls want at the same time.
 
         :param done: gets what :meth:`read` returns, and its error or None.
         """
-        with self._queue_lock:
-            self._queue.append((wanted, time.monotonic() + seconds, done))
-            starts, self._worker = self._worker != os.getpid(), os.getpid()
-        if starts:
-            try:
-                from ..waiting.requests import start_thread
+        from . import shared_reads
 
-                start_thread(self._work)
-            except BaseException:
-                self._worker = 0
-                raise
-
-    def _work(self) -> None:
-        while True:
-            with self._queue_lock:
-                calls, self._queue = self._queue[:_TOGETHER], self._queue[_TOGETHER:]
-                if not calls:
-                    self._worker = 0
-                    return
-            items = list(dict.fromkeys(one for wanted, _, _ in calls for one in wanted))
-            until = max(until for _, until, _ in calls)
-            try:
-                found = dict(zip(items, self.read(items, until - time.monotonic()), strict=True))
-            except TimeoutError:
-                for _, _, done in calls:
-                    done((None, TimeoutError()))
-            else:
-                for wanted, _, done in calls:
-                    done(([found[one] for one in wanted], None))
+        with self._shared_lock:
+            if self._shared is None:
+                self._shared = shared_reads.SharedReads()
+        call = shared_reads.WaitingCall(wanted, time.monotonic() + seconds, done)
+        self._shared.add(call, self.read)
 
     def _read(self, wanted: Sequence[_Item], until: float) -> _Found:
         """Search for each item, look at all that was found, and get the values in one call."""
@@ -206,7 +182,8 @@ class ItemReader:
             self._bus, self._process = _connection(self._address, until), os.getpid()
             self._open()
         self._bus.until = until
-        searched = self._search_each([_attributes(*one) for one in wanted])
+        searched = self._search_each(wanted)
+        wanted = wanted[: len(searched)]
         paths = [path for found in searched for path in found or ()]
         plain = self._plain(paths)
         asked = {
@@ -229,7 +206,13 @@ class ItemReader:
         found = self._call(self._collection, "Collection", "SearchItems", "ao", "a{ss}", wanted)
         return None if found is None else list(found[0])
 
-    def _search_each(self, wanted: Sequence[Mapping[str, str]]) -> list[list[str] | None]:
+    def _search_each(self, wanted: Sequence[_Item]) -> list[list[str] | None]:
+        found: list[list[str] | None] = []
+        while len(found) < len(wanted):  # which may have grown
+            found += self._search_some([_attributes(*one) for one in wanted[len(found) :]])
+        return found
+
+    def _search_some(self, wanted: Sequence[Mapping[str, str]]) -> list[list[str] | None]:
         if len(wanted) <= _FEW:
             return [self._search(one) for one in wanted]
         from . import batch
