@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ..waiting import requests
+from ..waiting import answers, requests
 
 __all__ = ["SharedReads", "WaitingCall"]
 
@@ -80,8 +80,7 @@ class SharedReads:
                 found = dict(zip(self._items, values, strict=False))
             except TimeoutError:
                 pass
-            for done, answer in self._answered(found):
-                done(answer)
+            answers.hand_over(self._answered(found))
 
     def _answered(self, found: dict[_Item, Any]) -> list[tuple[Callable[[Any], None], Any]]:
         """Take out the calls that can be answered, and those whose time has passed."""

@@ -2,7 +2,8 @@
 
 Everything in secretly that waits awaits a *request*: for a descriptor to become readable, for
 some seconds to pass, for a function in a thread (``requests``), or for an event (``events``).
-Tasks, turns and shared work are made of these (``tasks``, ``turns``, ``sharing``).
+What a thread answers comes to a loop by ``answers``. Tasks, turns and shared work are made of
+these (``tasks``, ``turns``, ``sharing``).
 
 Who drives the coroutine is found out anew at each request, by what a driver does with the
 request that it is yielded (``request.Request.__await__``). There are three:

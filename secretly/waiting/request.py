@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
     from typing import Any, TypeVar
 
+    from .answers import ThreadAnswer
     from .loop import Loop, Settle, Undo
 
     T = TypeVar("T")
@@ -124,7 +125,10 @@ async def in_thread_if_needed(
         error, one of which is None.
     :raises TimeoutError: if the time passed.
     """
-    found: T = await outcome(Blocking(function, timeout, start))
+    work = Blocking(function, timeout, start)
+    if loop_is_running():
+        work.begin()
+    found: T = await outcome(work)
     return found
 
 
@@ -136,13 +140,26 @@ class Blocking(Request["Any"]):
     :param start: begins it in a thread, and has it call its argument with the value and the error.
     """
 
+    _answer: ThreadAnswer | None = None
+
     def __init__(
         self, function: Callable[[], Any], timeout: float, start: Callable[[Settle], object]
     ) -> None:
         self._function, self._timeout, self._start = function, timeout, start
 
+    def begin(self) -> ThreadAnswer:
+        """Begin it in a thread, before it is known which loop drives the coroutine.
+
+        asyncio says that in its next turn: after all other coroutines that start in this turn.
+        """
+        from . import answers
+
+        self._answer = answers.ThreadAnswer()
+        self._start(self._answer)
+        return self._answer
+
     def arm(self, loop: Loop, settle: Settle) -> Undo:
-        self._start(lambda answer: loop.call_from_thread(lambda: settle(answer)))
+        (self._answer or self.begin()).deliver(loop, settle)
         return loop.call_later(self._timeout, lambda: settle(None))
 
     def wait_in_place(self) -> Any:
