@@ -23,13 +23,19 @@ __all__ = [
 
 #: Characters that print nothing or reorder what is around them, beyond those that
 #: ``str.isprintable`` already calls unprintable (Unicode's Cc, Cf, Cs, Co, Cn, Zl, Zp, Zs).
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(
-    chr(c) for r in (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)) for c in r
-)
-
+_INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 
 #: The characters that a shell does not interpret, as well as letters and digits.
 _SAFE = dict.fromkeys(map(ord, "@%+=:,./-_"), "x")
+
+
+def _is_visible(character: str) -> bool:
+    """Whether a character prints something; the ranges are Unicode's variation selectors."""
+    return character.isprintable() and not (
+        character in _INVISIBLE
+        or "\ufe00" <= character <= "\ufe0f"
+        or "\U000e0100" <= character <= "\U000e01ef"
+    )
 
 
 def _escaped(character: str) -> str:
@@ -54,9 +60,7 @@ def escape(text: str, keep: str = "") -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        c if c in keep or (c.isprintable() and c not in _INVISIBLE) else _escaped(c) for c in text
-    )
+    return "".join(c if c in keep or _is_visible(c) else _escaped(c) for c in text)
 
 
 def shorten(text: str, limit: int) -> str:
