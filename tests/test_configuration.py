@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretly import safefiles
-from secretly.config import loading, places, toml, values
+from secretly.config import known_commands, loading, places, toml, values
 from secretly.config.model import Configuration, Entry
+from secretly.config.schema import ConfigFile
 from secretly.config.values import check_variable, duration
 from secretly.errors import BadConfiguration, Refused, SecretlyError
 from secretly.publishing.tools import tool_for
@@ -85,6 +86,16 @@ def test_without_a_file_the_shipped_tables_count(
     found = loading.load({"HOME": str(tmp_path)})
     assert found.path is None
     assert "twine" in found.commands
+
+
+def test_the_shipped_tables_have_no_error() -> None:
+    """Without a user's file, a start reads only those that it needs."""
+    tables = {"secrets": known_commands.SECRETS, "commands": known_commands.COMMANDS}
+    checked = ConfigFile("").configuration(tables)
+    found = loading.load({"SECRETLY_CONFIG": os.devnull})
+    assert dict(found.secrets) == dict(checked.secrets)
+    assert dict(found.commands) == dict(checked.commands)
+    assert found._replace(secrets={}, commands={}) == checked._replace(secrets={}, commands={})
 
 
 def test_the_users_folder_is_looked_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

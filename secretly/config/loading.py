@@ -9,14 +9,15 @@ from ..errors import BadConfiguration
 from ..redacted import Environ
 from ..text import escape
 from . import known_commands
-from .model import Configuration
+from .model import Configuration, Tables
 from .places import config_path
-from .schema import ConfigFile
 
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+    from .model import Command, Entry
 
 
 def load(environ: Mapping[str, str] | None = None) -> Configuration:
@@ -26,17 +27,34 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
     :raises Refused: if others could change the file.
     """
     environ = Environ(os.environ if environ is None else environ)
-    tables = {"secrets": known_commands.SECRETS, "commands": known_commands.COMMANDS}
     path = config_path(environ)
     user_tables = _user_tables(path, named=bool(environ.get("SECRETLY_CONFIG")))
     if user_tables is None:
-        return ConfigFile("").configuration(tables)
+        return Configuration(
+            secrets=Tables(_shipped_entry, known_commands.SECRETS),
+            commands=Tables(_shipped_command, known_commands.COMMANDS),
+        )
+    from .schema import ConfigFile
+
+    tables = {"secrets": known_commands.SECRETS, "commands": known_commands.COMMANDS}
     # The merged tables are read, for a `default` may name a shipped profile. The shipped values
     # are right: an error is in the user's.
     found = ConfigFile(path).configuration(_merged(tables, user_tables))
     for name in user_tables.get("commands", ()):
         found.commands[name]  # find errors now, even if this run doesn't need the command
     return found
+
+
+def _shipped_entry(name: str, table: object) -> Entry:
+    from .schema import ConfigFile
+
+    return ConfigFile("").entry(name, table)
+
+
+def _shipped_command(name: str, table: object) -> Command:
+    from .schema import ConfigFile
+
+    return ConfigFile("").command(name, table)
 
 
 def _merged(shipped: Mapping[str, Any], user_tables: Mapping[str, Any]) -> dict[str, Any]:
