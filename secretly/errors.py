@@ -272,10 +272,6 @@ class KeychainTimeout(KeychainUnavailable):
     answered = False
 
 
-class BadArgument(SecretlyError, TypeError, ValueError):
-    """An argument of the library that has no meaning. Internal: callers see its bases."""
-
-
 class NotThere(SecretlyError):
     """The command was not found: exit status 127."""
 

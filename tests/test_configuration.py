@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import pwd
 import re
@@ -16,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secretly import safefiles
-from secretly.config import known_commands, loading, places, toml, values
+from secretly.config import known_commands, loading, places, toml
 from secretly.config.model import Configuration, Entry
 from secretly.config.schema import ConfigFile
 from secretly.config.values import check_variable, duration
@@ -526,13 +525,6 @@ def test_any_text_is_a_duration_or_a_typed_error(text: str) -> None:
         assert 0 < duration(text) < float("inf")
     except BadConfiguration as error:
         assert str(error).isprintable()
-
-
-def test_a_time_limit_is_seconds_or_a_timedelta() -> None:
-    """None is the default."""
-    assert values.in_seconds(None, 300.0) == 300.0
-    assert values.in_seconds(5, 300.0) == 5.0
-    assert values.in_seconds(datetime.timedelta(minutes=2), 300.0) == 120.0
 
 
 @pytest.mark.parametrize(

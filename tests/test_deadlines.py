@@ -22,6 +22,7 @@ from ptys import DEADLINE, SOON, Pty, children
 
 import secretly
 from secretly import PromptTimeout, SecretlyError
+from secretly.api import arguments
 from secretly.asking import prompting
 from secretly.asking.questions import Prompt
 from secretly.config import values
@@ -446,10 +447,12 @@ def test_an_odd_time_to_remember_is_refused(odd: Any) -> None:
 
 def test_usual_values_are_taken() -> None:
     """A timeout may be a number of any kind or a timedelta."""
-    assert values.in_seconds(1, 300.0) == 1.0
-    assert values.in_seconds(0.25, 300.0) == 0.25
-    assert values.remembered(datetime.timedelta(minutes=15)) == 900.0
-    assert [values.remembered(value) for value in (None, True, False, "ask")] == [
+    assert arguments.in_seconds(None, 300.0) == 300.0
+    assert arguments.in_seconds(1, 300.0) == 1.0
+    assert arguments.in_seconds(0.25, 300.0) == 0.25
+    assert arguments.in_seconds(datetime.timedelta(minutes=2), 300.0) == 120.0
+    assert arguments.remembered(datetime.timedelta(minutes=15)) == 900.0
+    assert [arguments.remembered(value) for value in (None, True, False, "ask")] == [
         *(None, True, False, "ask")
     ]
 

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from ..asking import prompting, questions, wording
-from ..config import values
 from ..errors import KeychainTimeout, NoPinentry, NotConfirmed, Refused, SecretlyError
 from ..redacted import NotASecret, Secret, to_secret
 from ..reference import Reference, parse, parse_name
@@ -28,7 +27,7 @@ from ..resolving.request import (
 from ..text import escape
 from ..waiting import sharing, tasks
 from ..waiting.awaited import must_be_awaited
-from . import contexts, receipts
+from . import arguments, contexts, receipts
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -184,7 +183,7 @@ async def confirm(
     .. versionadded:: 1.0
     """
     here = context()
-    seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
+    seconds = arguments.in_seconds(timeout, PROMPT_TIMEOUT)
     if here.no_input:
         raise NoPinentry(
             "can't ask you to confirm: prompts are switched off",
@@ -233,7 +232,7 @@ async def remember(
     value = _storable(Secret(value))  # first: a traceback may show locals
     here, name = context(), parse_name(reference)
     chosen = username_for(username or None, here.configuration.entry(name))
-    seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
+    seconds = arguments.in_seconds(timeout, PROMPT_TIMEOUT)
     stored = storing.replace_secret(name, value, chosen, here, seconds)
     late = f"can't store {escape(name)} in {seconds:g} s"
     await tasks.bounded(stored, time_limit(timeout), late, KeychainTimeout)
@@ -267,7 +266,7 @@ async def forget(reference: str, *, username: str | None = None, timeout: Timeou
 
     .. versionadded:: 1.0
     """
-    seconds = values.in_seconds(timeout, PROMPT_TIMEOUT)
+    seconds = arguments.in_seconds(timeout, PROMPT_TIMEOUT)
     name = parse_name(reference)
     forgotten = storing.forget_secret(name, username, context(), seconds)
     late = f"can't forget {escape(name)} in {seconds:g} s"
@@ -348,17 +347,17 @@ def _request(parsed: Reference, options: CallOptions) -> SecretRequest:
         username=options.username,
         prompt=options.prompt,
         purpose=wording.wants(calling_program(), escape(str(parsed)), description),
-        remember=values.remembered(options.remember),
+        remember=arguments.remembered(options.remember),
         confirm=options.confirm,
         verify=options.verify,
-        prompt_timeout=values.in_seconds(options.timeout, PROMPT_TIMEOUT),
+        prompt_timeout=arguments.in_seconds(options.timeout, PROMPT_TIMEOUT),
         limit=time_limit(options.timeout),
     )
 
 
 def time_limit(timeout: Timeout) -> float | None:
     """The time limit of the whole call, in seconds; None: only each wait has a limit."""
-    return None if timeout is None else values.in_seconds(timeout, PROMPT_TIMEOUT)
+    return None if timeout is None else arguments.in_seconds(timeout, PROMPT_TIMEOUT)
 
 
 async def secrets(references: Mapping[K, str], options: CallOptions) -> dict[K, Secret]:
@@ -381,7 +380,7 @@ def _obtain(reference: str, options: CallOptions) -> Awaitable[ResolvedSecret]:
     The request is made by the first of them; what is wrong with the options is said to each.
     """
     parsed = _parse(reference)
-    values.remembered(options.remember)
+    arguments.remembered(options.remember)
     limit = time_limit(options.timeout)
     key = (*parsed._values(), options.username, options.verify)
     return _shared.do(key, functools.partial(_obtain_recorded, parsed, options), limit)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from .. import api
 from ..config import values
-from ..errors import BadArgument, SecretlyError
+from ..errors import SecretlyError
 from ..redacted import Environ, Secret
 from ..waiting import own_loop
+from .arguments import BadArgument
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -1,21 +1,14 @@
-"""Durations and names of variables, as options, configuration and library read them."""
+"""Durations and names of variables, as options and configuration have them."""
 
 from __future__ import annotations
 
-from ..errors import BadArgument, BadConfiguration
+from ..errors import BadConfiguration
 from ..text import escape
-
-TYPE_CHECKING = False  # importing typing would slow down the start
-if TYPE_CHECKING:
-    import datetime
-    from typing import Any
-
-    from .model import Remember
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 #: The longest time limit, in seconds: 20 days. poll(2) counts milliseconds, in 31 bits.
-_LONGEST = 20 * 86400.0
+LONGEST = 20 * 86400.0
 
 #: Variables that change how programs load or what they run, and the prefixes of others.
 STEERING = frozenset(
@@ -86,56 +79,6 @@ def time_limit(text: str) -> float:
     :raises BadConfiguration: if *text* is not a valid duration, or it is too long.
     """
     seconds = duration(text)
-    if seconds > _LONGEST:
+    if seconds > LONGEST:
         raise BadConfiguration(f"'{escape(text)}' is longer than 20 days", "try 60s, 15m or 2h")
     return seconds
-
-
-def in_seconds(value: float | datetime.timedelta | None, default: float) -> float:
-    """Return a time limit in seconds.
-
-    :param value: seconds, a timedelta, or None for the default.
-    :raises BadArgument: if *value* is not a time, or out of range.
-    """
-    if value is None:
-        return default
-    seconds = _number(value)
-    if seconds is None or not 0 < seconds <= _LONGEST:
-        raise BadArgument(
-            f"timeout takes more than 0 and at most {_LONGEST:.0f} seconds, not {_shown(value)}",
-            "pass a number of seconds, a timedelta, or None for the default",
-        )
-    return seconds
-
-
-def remembered(value: bool | str | datetime.timedelta | None) -> Remember | None:
-    """Return a caller's value for ``remember``, with a timedelta in seconds.
-
-    :raises BadArgument: if the value is not valid.
-    """
-    if value is None or isinstance(value, bool) or value == "ask":
-        return value  # type: ignore[return-value]
-    seconds = _number(value) if hasattr(value, "total_seconds") else None
-    if seconds is None or seconds <= 0:
-        raise BadArgument(
-            f"remember takes True, False, 'ask' or a timedelta above 0, not {_shown(value)}",
-            "to remember it for a while: datetime.timedelta(minutes=15)",
-        )
-    return seconds
-
-
-def _number(value: Any) -> float | None:
-    """The seconds of a number or a timedelta; None for anything else."""
-    if hasattr(value, "total_seconds"):
-        return float(value.total_seconds())
-    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
-        return None
-    try:
-        return float(value)
-    except (OverflowError, TypeError, ValueError):
-        return None
-
-
-def _shown(value: object) -> str:
-    """Show an argument in a message, but not a text, which may be a secret in the wrong place."""
-    return f"a {type(value).__name__}" if isinstance(value, (str, bytes)) else repr(value)[:40]
