@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ..config.command_line import Invocation, NoProfile
 from ..config.model import Configuration
-from ..text import escape
+from ..text import escape, format_command
 from .console import UsageError
 from .guesses import suggestion
 from .run_options import RunOptions
@@ -47,7 +47,15 @@ def check_wrapped(
             )
 
 
-def handed_on(options: RunOptions, configuration: Configuration) -> dict[str, list[str]]:
+def wrapped_calls(options: RunOptions, configuration: Configuration) -> dict[str, str]:
+    """The call of secretly that stands for each wrapped command, by the command's name."""
+    return {
+        name: format_command(["secretly", "run", *given, "--", name])
+        for name, given in _handed_on(options, configuration).items()
+    }
+
+
+def _handed_on(options: RunOptions, configuration: Configuration) -> dict[str, list[str]]:
     """The options of ``secretly run`` for each wrapped command, by its name."""
     profile = options.wrapped_profile
     return {
@@ -66,7 +74,7 @@ def wrapping_folder(
     from ..running import shims, wrapping
 
     texts: dict[str, str] = {}
-    for name, given in handed_on(options, configuration).items():
+    for name, given in _handed_on(options, configuration).items():
         texts |= shims.wrapping([name], given)
     return wrapping.make_folder(texts, environ)
 

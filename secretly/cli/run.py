@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from ..config import command_line, loading
 from ..errors import Cancelled, NotThere
 from ..record import Record
 from ..redacted import Environ
 from ..running import launch, program
-from ..text import escape, format_command
+from ..text import escape
 from .console import UsageError, drive, quiet, say, user_context
 from .run_options import RunOptions, parse_options, parse_variable, print_help
 
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
 
     from ..config.model import Command, Configuration, Profile
     from ..resolving.request import Context, SecretRequest
-    from ..running.delivery import DeliveryMethod, PreparedRun
+    from ..running.delivery import DeliveryMethod
     from ..running.env_file import EnvFile
     from ..running.plain import PlainVariable, Separated
-    from ..running.planning import DeliveryPlan, PlanInput
+    from ..running.planning import PlanInput
     from .noting import Attempt
 
 #: What a recipe is called that publishes.
@@ -254,20 +253,20 @@ def _with_secrets(call: _Call, path: str, attempt: Attempt) -> launch.Launch | N
     plan = planning.plan_delivery(given)
     known = given.invocation
     if known is not None and known.row.beaten_by and plan.deliveries:
-        _refuse_rivals(known._replace(arguments=()) if options.alias else known, plan, context)
+        from ..running import rivals
+
+        # With --as, the arguments are another program's.
+        own = known._replace(arguments=()) if options.alias else known
+        rivals.refuse_in_plan(own, plan, context.environ)
     prepared = preparing.prepare(plan, given, context)
     attempt.prepared(prepared, given)
     if known is not None and known.why_needs_none and (options.verbose or options.dry_run):
         say(f"{escape(known.row.name)} gets no secret: {known.why_needs_none}")
     if options.dry_run:
-        from .dry_run import print_plan
-        from .recipes import handed_on
+        from . import dry_run, recipes
 
-        wrapped = {
-            name: format_command(["secretly", "run", *given, "--", name])
-            for name, given in handed_on(options, call.configuration).items()
-        }
-        print_plan(plan, prepared, context, wrapped, options.json)
+        wrapped = recipes.wrapped_calls(options, call.configuration)
+        dry_run.print_plan(plan, prepared, context, wrapped, options.json)
         return None
     if not prepared.deliveries:
         return prepared.launch
@@ -277,7 +276,9 @@ def _with_secrets(call: _Call, path: str, attempt: Attempt) -> launch.Launch | N
     if line := expanded_by_the_shell(call.command, variables):
         context.note(line)
     if prepared.listing:
-        prepared = _with_listing(prepared)
+        from .upload_call import with_listing
+
+        prepared = with_listing(prepared)
     launch.locale_as_given()  # before hardening: afterwards it can't be read
     try:
         return drive(obtaining.obtain_values(prepared, context, say if options.verbose else quiet))
@@ -291,19 +292,6 @@ def _context(call: _Call) -> Context:
     options = call.options
     context = user_context(call.configuration, options.no_input, quiet if options.quiet else say)
     return context if options.reason is None else context._replace(reason=options.reason)
-
-
-def _refuse_rivals(known: command_line.Invocation, plan: DeliveryPlan, context: Context) -> None:
-    """Refuse a call in which the command would use another credential.
-
-    :param known: the call; with ``--as`` without its arguments, which are another program's.
-    :raises Refused: for such a call.
-    """
-    from ..running.rivals import refuse_rivals
-
-    environ = {**context.environ, **plan.launch.environ}
-    kept = Environ({name: environ[name] for name in environ.keys() - {*plan.removed}})
-    refuse_rivals(known, {n for one in plan.deliveries for n in one.by.variables}, kept)
 
 
 def _without_secrets(call: _Call, path: str) -> launch.Launch:
@@ -323,21 +311,6 @@ def _without_secrets(call: _Call, path: str) -> launch.Launch:
     from ..running.plain import texts
 
     return launch.Launch(path, call.command, texts(found))
-
-
-def _with_listing(prepared: PreparedRun) -> PreparedRun:
-    """The run that prints the files before its first prompt: they are part of the question."""
-    lines = list(prepared.listing)  # escaped already
-
-    def show() -> None:
-        while lines:
-            print(lines.pop(0), file=sys.stderr)
-
-    deliveries = (
-        one.with_requests(lambda request: request._replace(before_prompt=show))
-        for one in prepared.deliveries
-    )
-    return prepared._replace(deliveries=tuple(deliveries))
 
 
 def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> str:

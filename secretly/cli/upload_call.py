@@ -1,6 +1,8 @@
-"""The upload of a call, before the run is planned: where it goes, and whether it gets a secret."""
+"""The upload of a call: where it goes, whether it gets a secret, and the list of its files."""
 
 from __future__ import annotations
+
+import sys
 
 from ..errors import Refused
 from ..running import launch, locating, uploading
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from ..resolving.request import Context
     from ..running.delivery import DeliveryMethod
     from ..running.plain import PlainVariable
+    from ..running.preparing import PreparedRun
 
 
 def look_at_upload(
@@ -39,6 +42,21 @@ def look_at_upload(
     if not locations:
         return upload
     return uploading.look_at_upload(known, plain, context, locations, program=path)
+
+
+def with_listing(prepared: PreparedRun) -> PreparedRun:
+    """The run that prints the files before its first prompt: they are part of the question."""
+    lines = list(prepared.listing)  # escaped already
+
+    def show() -> None:
+        while lines:
+            print(lines.pop(0), file=sys.stderr)
+
+    deliveries = (
+        one.with_requests(lambda request: request._replace(before_prompt=show))
+        for one in prepared.deliveries
+    )
+    return prepared._replace(deliveries=tuple(deliveries))
 
 
 def why_gets_none(

@@ -18,7 +18,9 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-__all__ = ["MODULES", "refuse_rivals"]
+    from ..planning import DeliveryPlan
+
+__all__ = ["MODULES", "refuse_in_plan", "refuse_rivals"]
 
 #: What ``beaten_by`` may name, apart from options: one module for each tool's settings.
 MODULES = (
@@ -38,6 +40,17 @@ MODULES = (
 #: How many letters of a long option must be there to be taken for it: argparse and getopt_long
 #: accept a beginning.
 _SHORTEST = len("--pro")
+
+
+def refuse_in_plan(known: Invocation, plan: DeliveryPlan, environ: Mapping[str, str]) -> None:
+    """Refuse a run in which the tool would use another credential.
+
+    :param environ: the inherited environment.
+    :raises Refused: with the option or the file.
+    """
+    changed = {**environ, **plan.launch.environ}
+    kept = Environ({name: changed[name] for name in changed.keys() - {*plan.removed}})
+    refuse_rivals(known, {n for one in plan.deliveries for n in one.by.variables}, kept)
 
 
 def refuse_rivals(
