@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import run_options
+from . import run_help, run_options
 from .verbs import VERBS, reader_of
 
 
@@ -77,7 +77,7 @@ def _run() -> DescribedVerb:
         Described((), "COMMAND", "1", "the command to run", True),
         Described((), "ARG", "*", "an argument of the command"),
     )
-    about, example = VERBS["run"], run_options.EXAMPLE
+    about, example = VERBS["run"], run_help.EXAMPLE
     return DescribedVerb("run", about, _sentence(about), (_HELP, *options), arguments, example)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ..config import values
 from ..config.command_line import Invocation, NoProfile
 from ..config.model import Configuration
 from ..text import escape, format_command
@@ -60,11 +61,35 @@ def _handed_on(options: RunOptions, configuration: Configuration) -> dict[str, l
     profile = options.wrapped_profile
     return {
         name: [
-            *options.handed_on,
+            *_given(options),
             *([f"--profile={profile}"] if profile in configuration.commands[name].profiles else []),
         ]
         for name in options.wrap
     }
+
+
+def _given(options: RunOptions) -> list[str]:
+    """The options about how to ask, and what to print, as they were given."""
+    chosen = {
+        "--remember": options.remember is True,
+        "--no-remember": options.remember is False,
+        "--ask": options.ask,
+        "--confirm": options.confirm is True,
+        "--no-confirm": options.confirm is False,
+        "--no-input": options.no_input,
+        "--quiet": options.quiet,
+        "--verbose": options.verbose,
+    }
+    found = [option for option, given in chosen.items() if given]
+    for option, seconds in (
+        ("--remember", options.remember),
+        ("--prompt-timeout", options.prompt_timeout),
+    ):
+        if isinstance(seconds, float):
+            found.append(f"{option}={values.duration_text(seconds)}")
+    if options.reason is not None:
+        found.append(f"--reason={options.reason}")
+    return found
 
 
 def wrapping_folder(

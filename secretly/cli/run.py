@@ -11,7 +11,7 @@ from ..redacted import Environ
 from ..running import launch, program
 from ..text import escape
 from .console import UsageError, drive, quiet, say, user_context
-from .run_options import RunOptions, parse_options, parse_variable, print_help
+from .run_options import RunOptions, parse_options, parse_variable
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def run(about: str, arguments: Sequence[str]) -> int:
     """
     options, command = parse_options(arguments)
     if options is None:
+        from .run_help import print_help
+
         print_help(about)
         return 0
     _check_words(options, command)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ..config import model, values
-from ..record import Record
 from ..text import escape
 from .console import UsageError
 
@@ -11,20 +9,14 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..config import model
     from ..running.delivery import Environment
 
 _HELP = "secretly run --help"
 
-#: The end of the help.
-EXAMPLE = """examples:
-  secretly run twine upload dist/*
-  secretly run -e API_KEY=OpenAI sh -c 'echo "$API_KEY" | wc -c'
-  secretly run --wrap twine -- make release
-"""
 
-
-class _Option(Record):
-    """An option of ``run``.
+class RunOption:
+    """An option of ``run``. It is not a record: to make twenty of those takes ten times as long.
 
     :param name: the attribute of :class:`RunOptions`.
     :param help: at most 56 characters, so that each option has at most two lines.
@@ -34,13 +26,19 @@ class _Option(Record):
     :param read: reads the text of its value.
     """
 
-    names: tuple[str, ...]
-    name: str
-    help: str
-    takes: str = ""
-    value: object = True
-    many: bool = False
-    read: Callable[[str], object] = str
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        name: str,
+        help: str,
+        takes: str = "",
+        *,
+        value: object = True,
+        many: bool = False,
+        read: Callable[[str], object] = str,
+    ) -> None:
+        self.names, self.name, self.help, self.takes = names, name, help, takes
+        self.value, self.many, self.read = value, many, read
 
 
 def _variable_name(text: str) -> str:
@@ -53,23 +51,35 @@ def _variable_name(text: str) -> str:
     return name
 
 
+def _duration(text: str) -> float:
+    from ..config import values  # few calls have a duration
+
+    return values.duration(text)
+
+
+def _time_limit(text: str) -> float:
+    from ..config import values
+
+    return values.time_limit(text)
+
+
 #: The options, in the order of the help.
 OPTIONS = (
-    _Option(
+    RunOption(
         ("-e", "--env"),
         "env",
         "set VARIABLE to this secret (repeatable; X means X=X)",
         "VARIABLE[=REFERENCE]",
         many=True,
     ),
-    _Option(
+    RunOption(
         ("-f", "--env-file"),
         "env_file",
         "read a .env file, references included (repeatable)",
         "FILE",
         many=True,
     ),
-    _Option(
+    RunOption(
         ("--literal",),
         "literal",
         "don't read VARIABLE's value as a reference (repeatable)",
@@ -77,51 +87,51 @@ OPTIONS = (
         many=True,
         read=_variable_name,
     ),
-    _Option(
+    RunOption(
         ("--resolve-env",),
         "resolve_env",
         "resolve password managers' references in your own env",
     ),
-    _Option(("-p", "--profile"), "profile", "use this profile of the command", "NAME"),
-    _Option(("--as",), "alias", "treat the command as this known command", "NAME"),
-    _Option(
+    RunOption(("-p", "--profile"), "profile", "use this profile of the command", "NAME"),
+    RunOption(("--as",), "alias", "treat the command as this known command", "NAME"),
+    RunOption(
         ("--project",),
         "project",
         "a token for this project, with --as (repeatable)",
         "NAME",
         many=True,
     ),
-    _Option(
+    RunOption(
         ("--wrap",),
         "wrap",
         "use secretly when the command starts NAME (repeatable)",
         "NAME",
         many=True,
     ),
-    _Option(
+    RunOption(
         ("--remember",),
         "remember",
         "store what you type, or remember it for a DURATION",
         "DURATION?",
-        read=values.duration,
+        read=_duration,
     ),
-    _Option(("--no-remember",), "remember", "don't store or remember it", value=False),
-    _Option(("--ask",), "ask", "ask you, even if the secret is stored"),
-    _Option(("--confirm",), "confirm", "ask you to confirm the use of a stored secret"),
-    _Option(("--no-confirm",), "confirm", "don't ask you to confirm it", value=False),
-    _Option(("--reason",), "reason", "say why, in the dialog (or SECRETLY_REASON)", "TEXT"),
-    _Option(("--no-input",), "no_input", "never ask: fail instead (or SECRETLY_NO_INPUT=1)"),
-    _Option(
+    RunOption(("--no-remember",), "remember", "don't store or remember it", value=False),
+    RunOption(("--ask",), "ask", "ask you, even if the secret is stored"),
+    RunOption(("--confirm",), "confirm", "ask you to confirm the use of a stored secret"),
+    RunOption(("--no-confirm",), "confirm", "don't ask you to confirm it", value=False),
+    RunOption(("--reason",), "reason", "say why, in the dialog (or SECRETLY_REASON)", "TEXT"),
+    RunOption(("--no-input",), "no_input", "never ask: fail instead (or SECRETLY_NO_INPUT=1)"),
+    RunOption(
         ("--prompt-timeout",),
         "prompt_timeout",
         "time limit of all waits (default: 300s for each prompt)",
         "DURATION",
-        read=values.time_limit,
+        read=_time_limit,
     ),
-    _Option(("--dry-run",), "dry_run", "show what would happen; ask and run nothing"),
-    _Option(("--json",), "json", "print what --dry-run shows as JSON, for scripts"),
-    _Option(("-q", "--quiet"), "quiet", "print only errors"),
-    _Option(("-v", "--verbose"), "verbose", "print where each secret came from"),
+    RunOption(("--dry-run",), "dry_run", "show what would happen; ask and run nothing"),
+    RunOption(("--json",), "json", "print what --dry-run shows as JSON, for scripts"),
+    RunOption(("-q", "--quiet"), "quiet", "print only errors"),
+    RunOption(("-v", "--verbose"), "verbose", "print where each secret came from"),
 )
 
 _KNOWN = {name: option for option in OPTIONS for name in option.names}
@@ -154,31 +164,7 @@ class RunOptions:
         self.quiet = False
         self.verbose = False
 
-    @property
-    def handed_on(self) -> list[str]:
-        """The options that hold for wrapped commands as well: how to ask, and what to print."""
-        chosen = {
-            "--remember": self.remember is True,
-            "--no-remember": self.remember is False,
-            "--ask": self.ask,
-            "--confirm": self.confirm is True,
-            "--no-confirm": self.confirm is False,
-            "--no-input": self.no_input,
-            "--quiet": self.quiet,
-            "--verbose": self.verbose,
-        }
-        found = [option for option, given in chosen.items() if given]
-        for option, seconds in (
-            ("--remember", self.remember),
-            ("--prompt-timeout", self.prompt_timeout),
-        ):
-            if isinstance(seconds, float):
-                found.append(f"{option}={values.duration_text(seconds)}")
-        if self.reason is not None:
-            found.append(f"--reason={self.reason}")
-        return found
-
-    def take(self, option: _Option, value: str | None) -> None:
+    def take(self, option: RunOption, value: str | None) -> None:
         """Set an option to its value; without one, to what the option means alone."""
         read = option.value if value is None else option.read(value)
         if option.many:
@@ -232,26 +218,11 @@ def _split_short(word: str, rest: list[str]) -> tuple[str, str | None]:
     return name, value.removeprefix("=") if value else None
 
 
-def _next_word(name: str, option: _Option, rest: list[str]) -> str:
+def _next_word(name: str, option: RunOption, rest: list[str]) -> str:
     """The value of an option as a word of its own: ``--env=-x`` for one that starts with '-'."""
     if not rest or (rest[0].startswith("-") and rest[0] != "-"):
         raise UsageError(f"{name} needs a {option.takes}", _HELP)
     return rest.pop(0)
-
-
-def print_help(about: str) -> None:
-    """Print the help as argparse would, which takes as long to load as all of the rest."""
-    print(
-        f"usage: secretly run [options] [--] COMMAND [ARG...]\n\n{about[0].upper()}{about[1:]}.\n"
-    )
-    print("options:")
-    for option in (_Option(("-h", "--help"), "", "show this help message and exit"), *OPTIONS):
-        optional = option.takes.endswith("?")
-        takes = f"[={option.takes[:-1]}]" if optional else f" {option.takes}".rstrip()
-        names = ", ".join(option.names) + takes
-        start = f"  {names:20}  " if len(names) <= 20 else f"  {names}\n{' ' * 24}"
-        print(start + option.help)
-    print(f"\n{EXAMPLE}", end="")
 
 
 def parse_variable(text: str) -> tuple[Environment, str]:
