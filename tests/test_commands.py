@@ -11,8 +11,9 @@ from agreement.cases import configuration
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secretly.config import model
-from secretly.config.command_line import Invocation, parse_words, recognize
+from secretly.config import launchers, model
+from secretly.config.command_line import recognize
+from secretly.config.invocation import Invocation, parse_words
 from secretly.config.model import Configuration
 from secretly.publishing import tools
 
@@ -356,7 +357,8 @@ def test_a_launcher_in_a_project_is_named(line: str, launcher: str, shipped: Con
     """The project may say how it is run; what makes an environment of its own asks no project."""
     found = call(line, shipped)
     assert found is not None
-    assert (found.launcher, found.redirected({})) == (launcher, "")
+    assert launchers.in_project(found.starts) == launcher
+    assert launchers.redirected(found.starts, {}) == ""
 
 
 @pytest.mark.parametrize(
@@ -414,7 +416,7 @@ def test_an_option_or_variable_that_redirects_is_named(
     found = call(line, shipped)
     assert found is not None
     assert found.row.name == "twine"
-    assert found.redirected(environ).rpartition(" ")[2] == steered
+    assert launchers.redirected(found.starts, environ).rpartition(" ")[2] == steered
 
 
 def test_the_options_before_the_subcommand_are_known(shipped: Configuration) -> None:

@@ -17,7 +17,7 @@ import tokens
 from command import SECRETLY, Ended, Home, quick
 from conftest import need
 
-from secretly.config.command_line import Invocation
+from secretly.config.invocation import Invocation
 from secretly.config.model import Command
 from secretly.demo import package, showing
 from secretly.demo.index import PracticeIndex, ReceivedUpload

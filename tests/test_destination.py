@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from test_publishing import project, tool
 
 from secretly.config import places
-from secretly.config.command_line import Invocation, Words, recognize
+from secretly.config.command_line import recognize
+from secretly.config.invocation import Invocation, Words
 from secretly.config.model import Configuration
 from secretly.errors import Refused, SecretlyError
 from secretly.publishing.destination import Destination

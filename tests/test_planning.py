@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from secretly.config.command_line import Invocation
+from secretly.config.invocation import Invocation
 from secretly.config.model import Command, Profile
 from secretly.errors import BadReference, Refused
 from secretly.reference import Reference

@@ -32,7 +32,7 @@ from conftest import need, need_package
 
 from secretly.asking.assuan import unescape
 from secretly.config import known_commands, loading
-from secretly.config.command_line import Invocation
+from secretly.config.invocation import Invocation
 from secretly.config.model import Command
 from secretly.config.values import check_variable
 from secretly.publishing import tools

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_destination import HOST, INTERNAL, Workdir
 
-from secretly.config.command_line import Invocation, recognize
+from secretly.config.command_line import recognize
+from secretly.config.invocation import Invocation
 from secretly.errors import Refused
 from secretly.publishing.destination import Destination
 from secretly.publishing.steering import check_variables, network_of

@@ -15,7 +15,7 @@ from ..text import escape, format_command
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from ..config.command_line import Invocation
+    from ..config.invocation import Invocation
 
 #: Other programs' words for the verbs.
 _OTHER_WORDS = {

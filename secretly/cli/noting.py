@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol, Self
 
-    from ..config.command_line import Invocation
+    from ..config.invocation import Invocation
     from ..resolving.request import Context
     from ..running.delivery import PreparedRun
     from ..running.planning import PlanInput

@@ -17,6 +17,7 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ..config.invocation import Invocation
     from ..config.model import Command, Configuration, Profile
     from ..resolving.request import Context, SecretRequest
     from ..running.delivery import DeliveryMethod
@@ -36,7 +37,7 @@ class _Call(Record):
     command: Sequence[str]
     environ: Mapping[str, str]
     configuration: Configuration
-    invocation: command_line.Invocation | None
+    invocation: Invocation | None
     profile: Profile | None
     explicit: Mapping[DeliveryMethod, str]
     env_file: EnvFile | None
@@ -222,8 +223,8 @@ def _find_program(call: _Call) -> str:
 
 
 def _without_alias(
-    known: command_line.Invocation, command: Sequence[str], environ: Mapping[str, str]
-) -> tuple[command_line.Invocation, Sequence[str]]:
+    known: Invocation, command: Sequence[str], environ: Mapping[str, str]
+) -> tuple[Invocation, Sequence[str]]:
     """The call without an alias of cargo's that stands for one with a secret."""
     if known.row.name != "cargo" or known.needs_secret or known.asks_help:
         return known, command

@@ -13,17 +13,16 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ..config import command_line
+    from ..config.invocation import Invocation
     from ..config.model import Command
     from ..publishing.upload import Upload
     from ..resolving.request import Context
-    from ..running.delivery import DeliveryMethod
+    from ..running.delivery import DeliveryMethod, PreparedRun
     from ..running.plain import PlainVariable
-    from ..running.preparing import PreparedRun
 
 
 def look_at_upload(
-    known: command_line.Invocation,
+    known: Invocation,
     path: str,
     plain: Mapping[str, PlainVariable],
     context: Context,

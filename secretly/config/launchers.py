@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ..record import Record
+
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # Options of the launchers that take a value in the following argument.
 _PYTHON = frozenset({"-W", "-X", "--check-hash-based-pycs"})
@@ -81,6 +83,39 @@ REDIRECTING = {
 IN_PROJECT = frozenset(
     {"uv run", "poetry run", "pdm run", "hatch run", "pipenv run", "pixi run", "rye run"}
 )
+
+
+class Start(Record):
+    """A launcher that starts a command.
+
+    :param name: its name with its subcommand, as in ``"uv run"``.
+    :param options: its own options.
+    :param word: the word that it starts, as it was typed: ``release:twine`` for hatch.
+    """
+
+    name: str
+    options: Sequence[tuple[str, str | None]]
+    word: str
+
+
+def in_project(starts: Iterable[Start]) -> str:
+    """The launcher that runs the command in the project's environment, as in ``"uv run"``."""
+    return next((one.name for one in starts if one.name in IN_PROJECT), "")
+
+
+def redirected(starts: Iterable[Start], environ: Mapping[str, str]) -> str:
+    """The launcher that starts the command in another folder, or with other variables.
+
+    It is given with the option or variable that says so; empty if none does. What the
+    command reads there is not what secretly sees here.
+    """
+    for start in starts:
+        redirecting = REDIRECTING.get(start.name, ())
+        found = [name for name, _ in start.options if name in redirecting]
+        found += [part for part in redirecting if environ.get(part)]
+        if found:
+            return f"{start.name} with {found[0]}"
+    return ""
 
 
 def values_of(launcher: str) -> frozenset[str]:

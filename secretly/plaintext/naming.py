@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..config.command_line import Invocation
+from ..config.invocation import Invocation
 from ..config.model import Configuration
 from ..errors import SecretlyError
 from ..publishing.tools import tool_for

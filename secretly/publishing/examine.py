@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..config import launchers
 from ..errors import Refused
 from . import archives, together
 from .collecting import Collected, collect
@@ -26,7 +27,7 @@ def examine_release(
     :raises Refused: if there is nothing to upload, or a file that can't be uploaded.
     """
     row = call.invocation.row
-    if redirected := call.invocation.redirected(call.environ):
+    if redirected := launchers.redirected(call.invocation.starts, call.environ):
         raise Refused(
             f"can't determine what would be uploaded, or where: {redirected}",
             f"run {row.name} without its launcher, or leave out that option or variable",
@@ -35,7 +36,7 @@ def examine_release(
     release = Release(
         row.name,
         destination,
-        launcher=call.invocation.launcher,
+        launcher=launchers.in_project(call.invocation.starts),
         code=(*launched, *call.code(), *_shadowing_modules(call)),
         network=network.settings,
         unverified=network.unverified,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from .. import safefiles
-from ..config.command_line import Invocation, Start
-from ..config.launchers import PLAIN
+from ..config.invocation import Invocation
+from ..config.launchers import PLAIN, Start
 from ..errors import Refused
 from ..text import escape
 from .tool import Launched, Variable

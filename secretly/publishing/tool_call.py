@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from .. import safefiles
-from ..config.command_line import Invocation, Words
+from ..config.invocation import Invocation, Words
 from ..config.model import Command
 from ..errors import Refused
 from ..record import computed

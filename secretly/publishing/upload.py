@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..config.command_line import Invocation
+from ..config.invocation import Invocation
 from ..config.model import Command
 from ..errors import Refused
 from ..record import computed

@@ -15,7 +15,6 @@ plain variables, and of inherited ones with ``--resolve-env``, may hold referenc
 
 from __future__ import annotations
 
-from ..config.command_line import Invocation
 from ..config.model import Command, Profile
 from ..config.values import is_variable, steers
 from ..errors import Refused
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from ..config.invocation import Invocation
     from ..publishing.upload import Upload
     from .delivery import DeliveryMethod
     from .derived import Composed

@@ -17,7 +17,7 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from ..config.command_line import Invocation
+    from ..config.invocation import Invocation
     from ..publishing.archives import Distribution
     from ..resolving.request import Context
     from .receipt_file import Json, ReceiptFile

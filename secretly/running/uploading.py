@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from typing import Any
 
-    from ..config.command_line import Invocation
+    from ..config.invocation import Invocation
     from ..config.model import Command, Entry
     from ..publishing.release import Release
     from ..publishing.tool import Pin

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ...config.command_line import Invocation
+from ...config.invocation import Invocation
 from ...errors import Refused
 from ...text import escape
 from ..tools.cargo import CLAP, Cargo

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ...errors import Refused
 from ...text import escape, shorten
 from ..options import invalid

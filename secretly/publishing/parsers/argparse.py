@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ...record import Record
 from ..options import (
     Option,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ..options import Options, invalid, misread, unknown_option, with_value, without_value
 
 #: An option that was read, and its value.

@@ -5,7 +5,7 @@ poetry 2.1 and later have argparse read the options of every command first.
 
 from __future__ import annotations
 
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ..options import Option, Options, misread, unknown_option, without_value
 
 TYPE_CHECKING = False  # typing's own would load it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ..options import Option, Options, unknown_option, with_value, without_value
 
 TYPE_CHECKING = False  # typing's own would load it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ...errors import Refused
 from ...text import escape
 from ..options import Options, invalid, misread

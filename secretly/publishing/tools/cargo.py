@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ...asking import upload_wording
-from ...config.command_line import Invocation, Words
+from ...config.invocation import Invocation, Words
 from ...errors import Refused
 from ...text import escape, shorten
 from ..addresses import secret_named

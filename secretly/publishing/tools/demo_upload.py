@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ...errors import Refused
 from ..addresses import read_address
 from ..destination import Destination, secret_at

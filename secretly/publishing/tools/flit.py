@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...config import places
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ...errors import Refused
 from ...text import escape
 from .. import pins

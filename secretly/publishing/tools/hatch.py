@@ -15,7 +15,7 @@ from typing import Any
 from ... import safefiles
 from ...asking import upload_wording
 from ...config import places
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ...errors import Refused
 from ...text import escape
 from .. import pins

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ... import safefiles
 from ...config import places
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ...errors import Refused
 from ...text import escape, shell_quote
 from ..addresses import read_address, secret_named

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ...asking import upload_wording
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ...config.launchers import PLAIN
 from ...errors import Refused
 from ...text import escape, shell_quote, shorten

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ...asking import upload_wording
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ...errors import Refused
 from ...text import escape
 from .. import pins

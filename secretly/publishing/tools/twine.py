@@ -6,7 +6,7 @@ import os
 
 from ...asking import upload_wording
 from ...config import places
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ...errors import Refused
 from ...record import Record, computed
 from ...text import escape

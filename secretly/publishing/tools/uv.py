@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ...asking import upload_wording
-from ...config.command_line import Words
+from ...config.invocation import Words
 from ...errors import Refused
 from ...text import escape
 from ..addresses import Address, read_address, secret_named

@@ -7,7 +7,7 @@ the tool's own settings. No value of a credential is kept or shown.
 
 from __future__ import annotations
 
-from ...config.command_line import Invocation
+from ...config.invocation import Invocation
 from ...config.values import is_variable
 from ...errors import BadConfiguration, Refused
 from ...redacted import Environ

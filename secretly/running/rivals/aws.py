@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from ...config import places
-from ...config.command_line import Invocation
+from ...config.invocation import Invocation
 from ...text import escape
 from .rival import Rival, home_path, read_settings
 

@@ -6,7 +6,7 @@ set it. AWS_PROFILE leaves the variables in force.
 
 from __future__ import annotations
 
-from ...config.command_line import Invocation
+from ...config.invocation import Invocation
 from .rival import Rival, home_path, in_file, read_settings, unknown
 
 TYPE_CHECKING = False  # typing's own would load it

@@ -10,7 +10,7 @@ import re
 import sys
 
 from ...config import places
-from ...config.command_line import Invocation
+from ...config.invocation import Invocation
 from ...text import escape
 from .rival import Rival, home_path, in_file, read_settings, unknown
 

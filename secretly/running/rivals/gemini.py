@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-from ...config.command_line import Invocation
+from ...config.invocation import Invocation
 from ...text import escape
 from .rival import Rival, home_path, in_file, read_settings
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 
-from ...config.command_line import Invocation
+from ...config.invocation import Invocation
 from ...text import escape
 from .rival import Rival, home_path, read_settings
 

@@ -9,7 +9,7 @@ import os
 import sys
 
 from ...config import places
-from ...config.command_line import Invocation
+from ...config.invocation import Invocation
 from .rival import Rival, home_path, in_file, read_settings
 
 TYPE_CHECKING = False  # typing's own would load it

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from ...config import places
-from ...config.command_line import Invocation
+from ...config.invocation import Invocation
 from ...text import escape
 from . import libpq
 from .rival import Rival, read_settings

@@ -5,7 +5,7 @@ Tried with redis-cli 7. The options end at the first word, which is Redis's comm
 
 from __future__ import annotations
 
-from ...config.command_line import Invocation
+from ...config.invocation import Invocation
 from .rival import Rival
 
 TYPE_CHECKING = False  # typing's own would load it

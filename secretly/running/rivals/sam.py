@@ -9,7 +9,7 @@ import itertools
 import os
 import re
 
-from ...config.command_line import Invocation
+from ...config.invocation import Invocation
 from .rival import Rival, in_file, read_settings, unknown
 
 TYPE_CHECKING = False  # typing's own would load it
