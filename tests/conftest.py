@@ -148,6 +148,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     )
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    """Have each of xdist's workers read another share of the files first.
+
+    pytest compiles a file that it reads for the first time, and keeps the result for the other
+    workers. If all of them read the files in one order, each compiles all files.
+    """
+    folder, worker = Path(__file__).parent, os.environ.get("PYTEST_XDIST_WORKER", "")
+    if not worker or folder not in (session.config.rootpath / one for one in session.config.args):
+        return
+    shares, number = int(os.environ["PYTEST_XDIST_WORKER_COUNT"]), int(worker.removeprefix("gw"))
+    for path in sorted(folder.glob("test_*.py"))[number % shares :: shares]:
+        if not pytest_ignore_collect(path, session.config):
+            with contextlib.suppress(Exception, pytest.skip.Exception):  # it fails again later
+                importlib.import_module(path.stem)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Fail a test without a layer that starts a process. Measure it, where that is done."""
