@@ -75,7 +75,6 @@ def test_a_thousand_calls_together_are_one_prompt(driver: str) -> None:
     assert printed(TOGETHER, driver) == [1000, 1, 1]
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_thousand_calls_leave_nothing(driver: str) -> None:

@@ -995,7 +995,6 @@ def run_with(op: OnePassword, count: int, environ: dict[str, str]) -> float:
 TEN = [login(f"Item {number}", f"canary-{number}", "me") for number in range(10)]
 
 
-@pytest.mark.alone
 def test_ten_references_are_fetched_together(
     op: OnePassword, capsys: pytest.CaptureFixture[str]
 ) -> None:
