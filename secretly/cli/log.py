@@ -13,6 +13,7 @@ from typing import Any
 
 from ..config import policy
 from ..errors import BadConfiguration, SecretlyError
+from ..running import past_receipts
 from ..running.receipt_file import ReceiptFile
 from ..running.receipts import FAILED, folder
 from ..text import escape, format_time, shorten
@@ -44,7 +45,7 @@ def execute(options: Namespace) -> int:
     """Carry out the verb; return the exit status."""
     file = ReceiptFile(_folder())
     try:
-        lines = file.lines()
+        lines = past_receipts.lines(file)
     except OSError as error:
         raise SecretlyError(
             f"can't read {escape(file.path)}: {error.strerror}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from ..text import from_json
-from . import receipts
+from . import past_receipts, receipts
 from .receipt_file import ReceiptFile
 from .receipts import FILES, HANDED_OVER, utc
 
@@ -48,7 +48,7 @@ class LastUse:
         """
         now = time.time()
         file = ReceiptFile(receipts.folder(self._context.environ, self._context.policy))
-        for line in reversed(file.last_lines()):
+        for line in reversed(past_receipts.last_lines(file)):
             # Most lines are about something else.
             if not all(text.encode() in line for text in (HANDED_OVER, *self._digests)):
                 continue

@@ -13,20 +13,13 @@ if TYPE_CHECKING:
 
     Json = str | int | None | Sequence["Json"] | Mapping[str, "Json"]
 
-__all__ = ["ReceiptFile", "to_json"]
+__all__ = ["PATIENCE", "ReceiptFile", "to_json"]
 
 #: How long, in bytes, the file may get, and how many older files there are next to it.
 _LIMIT, _OLDER = 1 << 20, 3
 
-#: How much of a file is read at most. A line may be longer than the limit: one receipt names all
-#: secrets of an env file.
-_READ = 16 << 20
-
-#: How many bytes at the end of the file are looked at for what happened last.
-_END = 1 << 16
-
 #: How long, in seconds, another process may have the file locked. It adds a line, or reads.
-_PATIENCE = 1.0
+PATIENCE = 1.0
 
 #: How often the file may be replaced while this process opens it.
 _ATTEMPTS = 20
@@ -42,8 +35,8 @@ class ReceiptFile:
         self.path = os.path.join(folder, "receipts.jsonl")
 
     @property
-    def _paths(self) -> list[str]:
-        """The file, then the older ones."""
+    def paths(self) -> list[str]:
+        """The file, then the older ones; some may not exist."""
         return [self.path, *(f"{self.path}.{number}" for number in range(1, _OLDER + 1))]
 
     def append(self, line: str) -> None:
@@ -55,7 +48,7 @@ class ReceiptFile:
         for _ in range(_ATTEMPTS):
             descriptor = shared.open_own(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
             try:
-                shared.lock(descriptor, _PATIENCE)
+                shared.lock(descriptor, PATIENCE)
                 if self._added(descriptor, data):
                     return
             finally:
@@ -82,60 +75,10 @@ class ReceiptFile:
 
     def _rotate(self) -> None:
         """Move each file to the next older name. The oldest one goes."""
-        paths = self._paths
+        paths = self.paths
         for older, newer in zip(paths[:0:-1], paths[-2::-1], strict=True):
             if os.path.lexists(newer):
                 os.replace(newer, older)
-
-    def lines(self) -> list[bytes]:
-        """All lines, the oldest first.
-
-        :raises OSError: if a file can't be read.
-        """
-        try:
-            descriptor = shared.open_own(self.path, os.O_RDWR)  # NFS needs that for the lock
-        except OSError as error:
-            # There may be older ones. In a sandbox the home folder may be read-only.
-            if error.errno in {errno.ENOENT, errno.EACCES, errno.EROFS}:
-                return self._all()
-            raise
-        try:
-            shared.lock(descriptor, _PATIENCE)
-            return self._all()
-        finally:
-            os.close(descriptor)
-
-    def _all(self) -> list[bytes]:
-        return [line for path in reversed(self._paths) for line in self._read(path)]
-
-    def last_lines(self) -> list[bytes]:
-        """The lines at the end of the file, the oldest first; none if it can't be read.
-
-        This waits for no other process: a line that one adds now may be missing.
-        """
-        try:
-            descriptor = shared.open_own(self.path, os.O_RDONLY)
-        except OSError:
-            return []
-        try:
-            start = max(0, os.fstat(descriptor).st_size - _END)
-            lines = os.pread(descriptor, _END, start).splitlines()
-        except OSError:
-            return []
-        finally:
-            os.close(descriptor)
-        return lines[1:] if start else lines
-
-    def _read(self, path: str) -> list[bytes]:
-        try:
-            descriptor = shared.open_own(path, os.O_RDONLY)
-        except FileNotFoundError:
-            return []
-        with open(descriptor, "rb") as file:
-            data = file.read(_READ + 1)
-        if len(data) > _READ:
-            raise OSError(errno.EFBIG, f"{os.path.basename(path)} is larger than {_READ >> 20} MiB")
-        return data.splitlines()
 
 
 def to_json(value: Json) -> str:
