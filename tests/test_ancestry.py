@@ -12,7 +12,7 @@ import pytest
 from command import Home, ended, home
 from conftest import need
 
-from secretly.processes import ancestry
+from secretly.processes import ancestry, ps
 from secretly.processes.ancestry import UNKNOWN, Ancestor
 
 CLAUDE = "/home/ada/.local/share/claude/versions/2.1.37"
@@ -140,7 +140,7 @@ _PS = b"""\
 
 def test_what_ps_shows_is_read() -> None:
     """As on macOS: the name of the first process says nothing."""
-    found = list(ancestry._from_ps(_PS, 501))
+    found = list(ancestry._from_ps(ps.parsed(_PS), 501))
     assert [(one.pid, one.name, one.leader) for one in found] == [
         (501, "bash", True),
         (500, "claude", False),
@@ -148,13 +148,13 @@ def test_what_ps_shows_is_read() -> None:
         (410, "login", True),
     ]
     assert len({one.started for one in found}) == 4
-    assert list(ancestry._from_ps(b"", 501)) == []
+    assert list(ancestry._from_ps(ps.parsed(b""), 501)) == []
 
 
 def test_ps_shows_many_ancestors() -> None:
     """No more are looked at than are of use."""
     lines = (f"{n} {n - 1} S Mon Nov 30 09:00:00 2026 /bin/x{n}" for n in range(2, 60))
-    assert len(list(ancestry._from_ps("\n".join(lines).encode(), 59))) == 16
+    assert len(list(ancestry._from_ps(ps.parsed("\n".join(lines).encode()), 59))) == 16
 
 
 PARENT = os.getppid()
@@ -223,11 +223,11 @@ def test_a_proc_that_shows_little_shows_no_ancestor(
 def test_ps_and_proc_show_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same ancestors, as far as /proc shows them; without ps there are none."""
     need("ps")
-    monkeypatch.setattr(ancestry, "_PATIENCE", 60.0)
-    found = [one.pid for one in ancestry._from_ps(ancestry._run_ps(), os.getppid())]
+    monkeypatch.setattr(ps, "_PATIENCE", 60.0)
+    found = [one.pid for one in ancestry._from_ps(ps.programs(), os.getppid())]
     assert found == [one.pid for one in ancestry.chain() if one.pid > 1]
-    monkeypatch.setattr(ancestry, "_PATIENCE", 0.0)
-    assert ancestry._run_ps() == b""
+    monkeypatch.setattr(ps, "_PATIENCE", 0.0)
+    assert list(ps.programs()) == []
 
 
 _SHOW = """

@@ -97,9 +97,6 @@ def _controlling_device() -> int | None:
 
 def name_from_ps() -> str:
     """Return the name of the controlling terminal as ps(1) has it, on macOS."""
-    import subprocess
+    from ..processes import ps
 
-    command = ["/bin/ps", "-o", "tty=", "-p", str(os.getpid())]
-    with suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(command, capture_output=True, timeout=2).stdout.decode().strip()
-    return ""
+    return ps.show("-o", "tty=", "-p", str(os.getpid())).decode().strip()

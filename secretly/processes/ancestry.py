@@ -36,9 +36,6 @@ _PROC = "/proc"
 #: How many bytes of a file there are read, and how many first: for more, the C library maps memory.
 _LIMIT, _FIRST = 1 << 17, 1 << 14
 
-#: How long ps(1) may take, in seconds.
-_PATIENCE = 2.0
-
 #: The number of the first PID namespace of a Linux system (PROC_PID_INIT_INO of proc_ns.h).
 _FIRST_NAMESPACE = "pid:[4026531836]"
 
@@ -93,7 +90,11 @@ def chain() -> tuple[Ancestor, ...]:
     It ends where the system shows no more, and before the first process of a system. It does not
     end before the first process of a sandbox.
     """
-    return tuple(_from_proc() if sys.platform == "linux" else _from_ps(_run_ps(), os.getppid()))
+    if sys.platform == "linux":
+        return tuple(_from_proc())
+    from . import ps
+
+    return tuple(_from_ps(ps.programs(), os.getppid()))
 
 
 def chain_once() -> Callable[[], tuple[Ancestor, ...]]:
@@ -303,21 +304,9 @@ def _without_ending(name: str) -> str:
 # -- macOS -----------------------------------------------------------------------
 
 
-def _run_ps() -> bytes:
-    """What ps(1) shows: process, parent, state, start and program, a line a process."""
-    import subprocess
-
-    command = ["/bin/ps", "-axo", "pid=,ppid=,stat=,lstart=,comm="]
-    try:
-        found = subprocess.run(command, capture_output=True, timeout=_PATIENCE, env={"LC_ALL": "C"})
-    except (OSError, subprocess.SubprocessError):
-        return b""
-    return found.stdout
-
-
-def _from_ps(shown: bytes, pid: int) -> Iterator[Ancestor]:
+def _from_ps(shown: Iterable[tuple[int, int, str, int, str]], pid: int) -> Iterator[Ancestor]:
     """Yield a process and its ancestors from what ps(1) shows."""
-    rows = {row[0]: row for row in _rows(shown.decode("utf-8", "replace").splitlines())}
+    rows = {row[0]: row for row in shown}
     for _ in range(_LEVELS):
         if pid <= 1 or pid not in rows:
             return
@@ -325,15 +314,3 @@ def _from_ps(shown: bytes, pid: int) -> Iterator[Ancestor]:
         name = program_name(path, list) if "/" in path else path.removeprefix("-")
         yield Ancestor(pid, started, name, "s" in state)
         pid = parent
-
-
-def _rows(lines: Iterable[str]) -> Iterator[tuple[int, int, str, int, str]]:
-    months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-    for line in lines:
-        words = line.split(None, 8)
-        # The start is in five words: 'Mon Nov 30 02:53:01 2026'.
-        if len(words) == 9 and words[0].isdigit() and words[1].isdigit() and words[4] in months:
-            month = months.index(words[4]) + 1
-            time = words[6].replace(":", "")
-            started = int(f"{words[7]}{month:02}{words[5]:0>2}{time}")
-            yield int(words[0]), int(words[1]), words[2], started, words[8].strip()

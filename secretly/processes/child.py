@@ -215,16 +215,13 @@ def processes_from_proc() -> Iterator[tuple[int, int, int, int]]:
 
 def processes_from_ps() -> Iterator[tuple[int, int, int, int]]:
     """Yield the processes that ps(1) lists, on macOS: there a session's ID is the group's."""
-    import subprocess
+    from . import ps
 
-    command = ["/bin/ps", "-axo", "pid=,ppid=,pgid=,stat="]
-    with suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(command, capture_output=True, timeout=2)
-        for line in done.stdout.splitlines():
-            *numbers, state = line.split()
-            if not state.startswith(b"Z"):
-                pid, parent, group = map(int, numbers)
-                yield pid, parent, group, group
+    for line in ps.show("-axo", "pid=,ppid=,pgid=,stat=").splitlines():
+        *numbers, state = line.split()
+        if not state.startswith(b"Z"):
+            pid, parent, group = map(int, numbers)
+            yield pid, parent, group, group
 
 
 def living() -> frozenset[Child]:
