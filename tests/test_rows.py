@@ -777,9 +777,9 @@ def test_the_options_that_a_tool_names_are_read_with_their_values(name: str) -> 
     tables = list(option_tables(importlib.import_module(f"secretly.publishing.tools.{name}")))
     assert tables
     values = {n for table in tables for one in table if one.takes_value for n in one.names}
-    assert values - {*known_commands.OPTIONS[name]} == set()
+    assert values - {*known_commands.OPTIONS[name].split()} == set()
     assert "values" not in known_commands.COMMANDS[name]  # each option is listed once
-    assert max(Counter(known_commands.OPTIONS[name]).values()) == 1
+    assert max(Counter(known_commands.OPTIONS[name].split()).values()) == 1
 
 
 @pytest.mark.parametrize("name", PUBLISHING)
@@ -790,7 +790,7 @@ def test_a_configuration_cannot_change_how_a_tool_is_read(name: str, tmp_path: P
     row = loading.load({"SECRETLY_CONFIG": str(config)}).commands[name]
     assert row.values == ("--other",)
     subcommand = row.subcommands[0]
-    for option in known_commands.OPTIONS[name]:
+    for option in known_commands.OPTIONS[name].split():
         call = Invocation(row, ("--other", "x", option, "value", subcommand))
         assert call.needs_secret
         assert call.parsed.last([option]) == "value"

@@ -84,7 +84,7 @@ class Invocation(Record):
     @computed
     def parsed(self) -> Words:
         """The arguments as the command's own parser reads them."""
-        values = (*self.row.values, *OPTIONS.get(self.row.name, ()))
+        values = (*self.row.values, *OPTIONS.get(self.row.name, "").split())
         return parse_words(self.arguments, {name for name in values if name.startswith("-")})
 
     @property

@@ -544,46 +544,44 @@ COMMANDS: dict[str, dict[str, object]] = {
 }
 
 #: The options of publishing tools that have a value. A configuration can add more, and can't remove
-#: these: a value that was read as a word would hide the subcommand.
-OPTIONS: dict[str, list[str]] = {
-    "twine": [
-        "-r", "--repository", "--repository-url", "--config-file", "--sign-with", "-i",
-        "--identity", "-u", "--username", "-p", "--password", "-c", "--comment", "--cert",
-        "--client-cert",
-    ],
-    "uv": [
-        "--index", "--publish-url", "--directory", "--project", "--trusted-host",
-        "--preview-feature", "--python-preference", "-u", "--username", "-p", "--password", "-t",
-        "--token", "--trusted-publishing", "--keyring-provider", "--check-url", "--cache-dir",
-        "--color", "--allow-insecure-host", "--config-file", "--python-fetch", "--preview-features",
-    ],
-    "flit": ["--repository", "--pypirc", "-f", "--ini-file", "--format"],
-    "hatch": [
-        "-r", "--repo", "-p", "--project", "-e", "--env", "--data-dir", "--cache-dir", "--config",
-        "-u", "--user", "-a", "--auth", "--ca-cert", "--client-cert", "--client-key", "--publisher",
-        "-o", "--option",
-    ],
-    "poetry": [
-        "-r", "--repository", "-C", "--directory", "-P", "--project", "--dist-dir", "-u",
-        "--username", "-p", "--password", "--cert", "--client-cert",
-    ],
-    "pdm": [
-        "-r", "--repository", "-p", "--project", "-d", "--dest", "-c", "--config", "-k", "--skip",
-        "-u", "--username", "-P", "--password", "-i", "--identity", "--comment", "--ca-certs",
-    ],
-    "demo_upload": ["--to"],
-    "cargo": [
-        "--registry", "--index", "--token", "-p", "--package", "--exclude", "-F", "--features",
-        "-j", "--jobs", "--target", "--target-dir", "-m", "--manifest-path", "-a", "--add", "-r",
-        "--remove", "--version", "--vers", "--color", "--config", "-Z", "-C",
-    ],
-    "maturin": [
-        "-r", "--repository", "--repository-url", "-m", "--manifest-path", "--manylinux", "-u",
-        "--username", "-p", "--password", "-i", "--interpreter", "-b", "--bindings",
-        "--compatibility", "--auditwheel", "-o", "--out", "--sbom-include", "--color", "--config",
-        "-Z", "--compression-method", "--compression-level", "-j", "--jobs", "--profile",
-        "--target", "--target-dir", "-F", "--features",
-    ],
+#: these: a value that was read as a word would hide the subcommand. They are texts, because every
+#: start loads them, and a run needs those of one tool.
+OPTIONS: dict[str, str] = {
+    "twine": (
+        "-r --repository --repository-url --config-file --sign-with -i --identity -u --username "
+        "-p --password -c --comment --cert --client-cert"
+    ),
+    "uv": (
+        "--index --publish-url --directory --project --trusted-host --preview-feature "
+        "--python-preference -u --username -p --password -t --token --trusted-publishing "
+        "--keyring-provider --check-url --cache-dir --color --allow-insecure-host --config-file "
+        "--python-fetch --preview-features"
+    ),
+    "flit": "--repository --pypirc -f --ini-file --format",
+    "hatch": (
+        "-r --repo -p --project -e --env --data-dir --cache-dir --config -u --user -a --auth "
+        "--ca-cert --client-cert --client-key --publisher -o --option"
+    ),
+    "poetry": (
+        "-r --repository -C --directory -P --project --dist-dir -u --username -p --password "
+        "--cert --client-cert"
+    ),
+    "pdm": (
+        "-r --repository -p --project -d --dest -c --config -k --skip -u --username -P --password "
+        "-i --identity --comment --ca-certs"
+    ),
+    "demo_upload": "--to",
+    "cargo": (
+        "--registry --index --token -p --package --exclude -F --features -j --jobs --target "
+        "--target-dir -m --manifest-path -a --add -r --remove --version --vers --color --config "
+        "-Z -C"
+    ),
+    "maturin": (
+        "-r --repository --repository-url -m --manifest-path --manylinux -u --username -p "
+        "--password -i --interpreter -b --bindings --compatibility --auditwheel -o --out "
+        "--sbom-include --color --config -Z --compression-method --compression-level -j --jobs "
+        "--profile --target --target-dir -F --features"
+    ),
     "npm": (
         "--also --audit-level --auth-type --before --ca --cache-max --cache-min --cafile --call "
         "--cert --cidr --cpu --depth --diff --diff-dst-prefix --diff-src-prefix --diff-unified "
@@ -596,8 +594,8 @@ OPTIONS: dict[str, list[str]] = {
         "--message --node-options --noproxy --omit --only --os --pack-destination --package "
         "--preid --provenance-file --proxy --replace-registry-host --save-prefix --sbom-format "
         "--sbom-type --script-shell --searchexclude --searchlimit --searchopts --searchstaleness "
-        "--shell --tag-version-prefix --umask --user-agent --viewer --which --enjoy-by --reg -L -m "
-        "-c --registry --prefix -C -w --workspace --userconfig --globalconfig --cache --loglevel "
-        "--scope --otp --tag --access"
-    ).split(),
+        "--shell --tag-version-prefix --umask --user-agent --viewer --which --enjoy-by --reg -L "
+        "-m -c --registry --prefix -C -w --workspace --userconfig --globalconfig --cache "
+        "--loglevel --scope --otp --tag --access"
+    ),
 }
