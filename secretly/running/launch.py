@@ -196,6 +196,8 @@ def locale_as_given() -> bytes | None:
 
 
 def _read_locale() -> bytes | None:
+    if b"LC_CTYPE" not in os.environb:  # CPython takes none away
+        return None
     try:
         with open("/proc/self/environ", "rb") as file:
             entries = file.read().split(b"\0")

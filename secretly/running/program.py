@@ -51,12 +51,12 @@ def interpreter(program: str, environ: Mapping[str, str]) -> str | None:
     ``env`` looks for it in PATH; an empty or relative entry there means the current folder.
     """
     try:
-        with open(program, "rb", opener=safefiles.open_without_waiting) as file:
-            line = os.fsdecode(file.readline(256))
+        start = _read_start(program)
     except OSError:  # a program may be executable and not readable
         return None
-    if not line.startswith("#!"):
+    if not start.startswith(b"#!"):
         return None
+    line = os.fsdecode(start.partition(b"\n")[0])
     path, *arguments = line[2:].split() or [""]
     if os.path.basename(path) != "env":
         return path
@@ -68,6 +68,15 @@ def interpreter(program: str, environ: Mapping[str, str]) -> str | None:
     folders = environ.get("PATH", os.defpath).split(os.pathsep)
     candidates = [os.path.join(folder, name) for folder in folders]
     return next((p for p in candidates if os.path.isfile(p) and os.access(p, os.X_OK)), None)
+
+
+def _read_start(program: str) -> bytes:
+    """As much of a program's file as the system reads of it."""
+    descriptor = safefiles.open_without_waiting(program, os.O_RDONLY)
+    try:
+        return os.read(descriptor, 256)
+    finally:
+        os.close(descriptor)
 
 
 def check_program(program: str, environ: Mapping[str, str]) -> None:
