@@ -248,9 +248,9 @@ class _Values:
             raise Malformed("the message ends within an array")
         if kind[0] == "{":
             return self._entries(end, *_types(kind[1:-1]))
-        values = []
+        values: list[Any] = []
         while self._at < end:
-            values.append(self.read(kind))
+            values.append(self._text(4) if kind in "so" else self.read(kind))
         return values
 
     def _entries(self, end: int, of_key: str, of_value: str) -> dict[Any, Any]:
