@@ -120,6 +120,10 @@ class SecretRequest(Record):
     lease: LeaseTerms | None = None
     used_before: Callable[[str], int | None] | None = None
 
+    def __hash__(self) -> int:
+        """Requests of one run differ in their references, if at all: so these suffice."""
+        return hash(self.reference)
+
     def time_left(self) -> float:
         """How long the user has for the next question, in seconds; less than 0: no time is left."""
         return min(self.prompt_timeout, self.until - time.monotonic())
