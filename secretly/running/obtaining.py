@@ -33,29 +33,29 @@ async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str]
     results = await obtain.obtain_all(requests, context)
     found = dict(zip(requests, results, strict=True))
     values: dict[SecretRequest, Secret] = {}
+    tokens: dict[SecretRequest, Secret] = {}
     launch, now = run.launch, time.time()
     for delivery in run.deliveries:
         by, value = delivery.by, delivery.value
         if is_username(value):
-            result = found[value.request]
-            username = _username(by.variables, value.request, result, run, context.environ)
-            if run.check_secret is not None:
-                run.check_secret(result.secret, username or "")
+            username = _username(by.variables, value.request, found, run, context.environ)
             if username is not None:
                 launch = by.apply(launch, username)
                 if run.release is not None:
                     tell(_user_line(username))
             continue
         for request in delivery.requests:
-            for line in _said(request, found[request], context.must_confirm):
+            result = found[request]
+            for line in _said(request, result, context.must_confirm):
                 tell(f"{by.describe()}: {line}")
-            values[request] = _narrowed(run, found[request], now)
+            values[request] = handed = _narrowed(run, result, now)
+            if handed is not result.secret:
+                tokens[request] = handed
         text = values[value] if isinstance(value, SecretRequest) else value.text(values)
         launch = by.apply(launch, text)
     tell(f"program: {escape(launch.program)}")
     for line in run.pinned:
         tell(line)
-    tokens = {one: value for one, value in values.items() if value is not found[one].secret}
     if not tokens:
         return launch._replace(handed=_handed(run, found, {}))
     from . import narrowing
@@ -74,16 +74,24 @@ def _load_the_end() -> None:
 def _username(
     variables: Sequence[str],
     request: SecretRequest,
-    result: ResolvedSecret,
+    found: Mapping[SecretRequest, ResolvedSecret],
     run: PreparedRun,
     environ: Mapping[str, str],
 ) -> str | None:
-    """The user name that goes with a secret; None: the command knows best."""
-    if run.username is not None:
-        return run.username(result.entry.username, result.username)
-    from .usernames import sent_username
+    """The user name that goes with a secret; None: the command knows best.
 
-    return sent_username(variables, request, result, environ)
+    :raises Refused: if the tool would read the secret and the user name otherwise.
+    """
+    result = found[request]
+    if run.username is not None:
+        username: str | None = run.username(result.entry.username, result.username)
+    else:
+        from .usernames import sent_username
+
+        username = sent_username(variables, request, result, environ)
+    if run.check_secret is not None:
+        run.check_secret(result.secret, username or "")
+    return username
 
 
 def _handed(
