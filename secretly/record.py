@@ -82,12 +82,16 @@ class Record:
 
     def __init__(self, *values: Any, **named: Any) -> None:
         fields, found = self._fields, self.__dict__
-        found.update(self._defaults, **named)
+        found.update(self._defaults)
         if values:
-            if len(values) > len(fields) or not named.keys().isdisjoint(fields[: len(values)]):
+            count = len(values)
+            if count > len(fields) or (named and not named.keys().isdisjoint(fields[:count])):
                 raise TypeError(f"{type(self).__name__} was given too many fields, or one twice")
-            found.update(zip(fields, values, strict=False))
-        if len(found) != len(fields) or (named and not found.keys() <= self._field_set):
+            for at, value in enumerate(values):
+                found[fields[at]] = value
+        if named:
+            found.update(named)
+        if len(found) != len(fields) or (named and not self._field_set.issuperset(named)):
             raise TypeError(f"{type(self).__name__} takes {', '.join(fields)}")
 
     def _values(self) -> tuple[Any, ...]:
@@ -101,7 +105,11 @@ class Record:
         found = self.__dict__
         if len(found) > len(self._fields):  # something was computed
             found = self._asdict()
-        return type(self)(**{**found, **changes})
+        if not self._field_set.issuperset(changes):
+            raise TypeError(f"{type(self).__name__} takes {', '.join(self._fields)}")
+        copy = self.__new__(type(self))
+        copy.__dict__.update(found, **changes)
+        return copy
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__}.{name} does not change")

@@ -36,6 +36,8 @@ def test_a_wrong_name_is_an_error() -> None:
     """An unknown field is an error, and so is one that is given twice."""
     with pytest.raises(TypeError, match="takes x, y, z"):
         Point(1, w=2)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="takes x, y, z"):
+        Point(1)._replace(w=2)
     with pytest.raises(TypeError, match="twice"):
         Point(1, x=2)  # type: ignore[misc]
 
