@@ -153,11 +153,20 @@ def format_time(moment: float) -> str:
     return time.strftime("%H:%M" if today else "%Y-%m-%d %H:%M", then)
 
 
-class _Json:
-    """How json's scanner reads: as :func:`json.loads` has it."""
+_scanner: Any = None
 
-    strict, object_hook, object_pairs_hook = True, None, None
-    parse_float, parse_int, parse_constant = float, int, float
+
+def _json_scanner() -> Any:
+    """The scanner of the library's json, which reads as :func:`json.loads` has it."""
+    global _scanner
+    if _scanner is None:
+
+        class Usual:
+            strict, object_hook, object_pairs_hook = True, None, None
+            parse_float, parse_int, parse_constant = float, int, float
+
+        _scanner = __import__("_json").make_scanner(Usual)
+    return _scanner
 
 
 def from_json(text: str) -> Any:
@@ -172,7 +181,7 @@ def from_json(text: str) -> Any:
     {'names': ['PyPI'], 'count': 1}
     """
     try:
-        scan: Any = __import__("_json").make_scanner(_Json)
+        scan = _json_scanner()
     except (ImportError, AttributeError):  # a Python without it
         import json
 
