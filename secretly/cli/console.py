@@ -1,4 +1,4 @@
-"""What all verbs share: messages, signals, the user's context, the argument parser."""
+"""What all verbs share: messages, signals, the user's context."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Coroutine, Mapping
-    from typing import Any, NoReturn, TypeVar
+    from typing import Any, TypeVar
 
     from ..config.model import Configuration
     from ..resolving.request import Context
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UsageError",
-    "complain",
     "drive",
-    "parser",
     "quiet",
     "say",
     "user_context",
@@ -42,18 +39,6 @@ def say(message: str) -> None:
 
     # The message about a token in the wrong place may quote it.
     print(f"secretly: {escape(without_secrets(message))}", file=sys.stderr)
-
-
-def complain(error: SecretlyError) -> None:
-    """Print an error and its hint; if that fails, the exit status has to say it alone."""
-    try:
-        say(str(error))
-        if error.hint:
-            from ..reference import without_secrets
-
-            print(f"  {escape(without_secrets(error.hint))}", file=sys.stderr)
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the rest would fail again, at the exit
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -132,32 +117,3 @@ def _with_own_command(context: Context) -> Context:
 
 def _no_input(environ: Mapping[str, str]) -> bool:
     return environ.get("SECRETLY_NO_INPUT", "0") not in ("", "0")
-
-
-def parser(prog: str, about: str, example: str) -> argparse.ArgumentParser:
-    """An argument parser that raises its errors as :class:`UsageError`.
-
-    :param about: what the verb does, as the list of verbs says it.
-    :param example: the end of its help.
-    """
-    import argparse
-
-    class Parser(argparse.ArgumentParser):
-        def __init__(self, **settings: Any) -> None:
-            super().__init__(
-                formatter_class=argparse.RawDescriptionHelpFormatter,
-                allow_abbrev=False,  # abbreviations would become part of the contract
-                **settings,
-            )
-
-        def error(self, message: str) -> NoReturn:
-            from .guesses import unrecognized
-
-            message = unrecognized(message, self._option_string_actions)
-            raise UsageError(message, f"{self.prog} --help")
-
-    return Parser(
-        prog=prog,
-        description=f"{about[0].upper()}{about[1:]}.",
-        epilog=example,
-    )

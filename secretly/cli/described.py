@@ -9,8 +9,8 @@ import argparse
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import run_help, run_options
-from .verbs import VERBS, reader_of
+from . import parsing, run_help, run_options
+from .verbs import VERBS
 
 
 class Described(NamedTuple):
@@ -65,7 +65,7 @@ def describe(name: str) -> DescribedVerb:
     """Describe one verb."""
     if name == "run":
         return _run()
-    return _of_parser(name, VERBS[name], reader_of(name))
+    return _of_parser(name, VERBS[name], parsing.reader_of(name, VERBS[name]))
 
 
 def _run() -> DescribedVerb:

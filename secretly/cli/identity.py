@@ -7,7 +7,8 @@ from argparse import ArgumentParser, Namespace
 from ..keeping.identity import IdentityFiles
 from ..resolving.converting import change_passphrase, create_identity, replace_identity
 from ..text import escape
-from .console import complain, drive, say, user_context
+from .console import drive, say, user_context
+from .reporting import complain
 
 EXAMPLE = """examples:
   secretly identity create

@@ -18,7 +18,8 @@ from ..processes.hardening import hardening
 from ..reference import parse_name, without_secrets
 from ..resolving.request import PROMPT_TIMEOUT, Context
 from ..text import escape
-from .console import UsageError, complain, drive, user_context
+from .console import UsageError, drive, user_context
+from .reporting import complain
 
 EXAMPLE = "example:\n  secretly import ~/.pypirc\n"
 

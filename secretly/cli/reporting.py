@@ -14,13 +14,26 @@ from ..errors import (
     SecretlyError,
 )
 from ..processes.signals import Interrupted, signals
-from .console import UsageError, complain, say
+from ..text import escape
+from .console import UsageError, say
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from typing import TypeGuard
 
-__all__ = ["report"]
+__all__ = ["complain", "report"]
+
+
+def complain(error: SecretlyError) -> None:
+    """Print an error and its hint; if that fails, the exit status has to say it alone."""
+    try:
+        say(str(error))
+        if error.hint:
+            from ..reference import without_secrets
+
+            print(f"  {escape(without_secrets(error.hint))}", file=sys.stderr)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the rest would fail again, at the exit
 
 
 def report(error: BaseException, own_failure: int) -> int:

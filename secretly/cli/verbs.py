@@ -8,21 +8,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Namespace
     from collections.abc import Callable, Sequence
-    from typing import Protocol
-
-    class Verb(Protocol):
-        """The module of a verb."""
-
-        EXAMPLE: str
-
-        def add_arguments(self, verb: ArgumentParser) -> None:
-            """Add the arguments to the verb's parser."""
-
-        def execute(self, options: Namespace) -> int:
-            """Carry the verb out; return the exit status."""
-
 
 #: What each verb does, in the order of the help.
 VERBS = {
@@ -56,29 +43,13 @@ def carry_out(name: str, arguments: Sequence[str]) -> int:
         from .run import run  # without argparse: it would take as long to load as all of the rest
 
         return run(VERBS[name], arguments)
-    verb, reader = _load(name), reader_of(name)
+    from . import parsing
+
+    verb = parsing.load(name)
     try:
-        options = reader.parse_args(arguments)
+        options = parsing.reader_of(name, VERBS[name]).parse_args(arguments)
     except SystemExit:  # it printed a help
         return 0
     # A verb with verbs of its own has set theirs.
     execute: Callable[[Namespace], int] = getattr(options, "execute", None) or verb.execute
     return execute(options)
-
-
-def reader_of(name: str) -> ArgumentParser:
-    """The parser of a verb other than ``run``."""
-    from .console import parser
-
-    verb = _load(name)
-    reader = parser(f"secretly {name}", VERBS[name], verb.EXAMPLE)
-    verb.add_arguments(reader)
-    return reader
-
-
-def _load(name: str) -> Verb:
-    """The module of a verb, loaded when it is used."""
-    from importlib import import_module
-
-    verb: Verb = import_module(f"{__package__}.{name}")
-    return verb
