@@ -809,7 +809,7 @@ class Quick(Home):
             return self._started().run(
                 *arguments, environ=everything, stdin=stdin, cwd=cwd, seconds=seconds
             )
-        except AssertionError:  # its answer may come later, and would be the next run's
+        except BaseException:  # its answer may come later, and would be the next run's
             Quick.end()
             raise
 
@@ -832,7 +832,7 @@ class Quick(Home):
             return self._started(loaded).run(
                 environ=everything, cwd=self.folder, seconds=seconds, code=code
             )
-        except AssertionError:
+        except BaseException:
             Quick.end()
             raise
 

@@ -185,10 +185,9 @@ def _in_its_layer(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail(f"it starts a process ({_watch.started[0]}): mark it 'process'", pytrace=False)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _end_quick_homes() -> Iterator[None]:
-    """End the process from which quick homes fork: other files look for processes left over."""
-    yield
+@pytest.fixture(scope="module")
+def no_quick_homes() -> None:
+    """End the process from which quick homes fork, for a file that looks for its own children."""
     if (command := sys.modules.get("command")) is not None:
         command.Quick.end()
 

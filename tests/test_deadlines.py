@@ -31,6 +31,8 @@ from secretly.testing import FakePinentry, sandbox
 from secretly.waiting import requests
 from secretly.waiting.turns import Turns
 
+pytestmark = pytest.mark.usefixtures("no_quick_homes")
+
 #: A pinentry that shows its prompt and never answers.
 SILENT = [("hang", False)]
 

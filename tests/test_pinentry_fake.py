@@ -35,7 +35,7 @@ from secretly.processes import child
 from secretly.testing import FakePinentry
 from secretly.testing.pinentry import Answer
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("no_quick_homes")]
 
 PROMPT = Prompt("a title", "a description", "a prompt")
 OK = ("raw", b"OK\n")

@@ -24,7 +24,7 @@ from secretly.processes.child import _ENDING, Child, living, processes_from_proc
 from secretly.processes.dialogue import run_and_answer
 from secretly.processes.output import Finished, TooMuch, read_output
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("no_quick_homes")]
 
 ENVIRON = {"PATH": os.defpath}
 
