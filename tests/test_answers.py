@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from secretly.waiting import answers, request
+from secretly.waiting import answers, request, requests
 
 Settle = Callable[[Any], None]
 
@@ -107,3 +107,30 @@ def test_a_loop_gets_all_of_its_answers_in_one_call() -> None:
 
     assert asyncio.run(main()) == [0, 1, 2]
     assert (direct, len(wakes)) == ([9], 1)
+
+
+def test_a_request_that_fails_takes_no_answer_from_the_others() -> None:
+    """As if a signal's handler raises just then."""
+    settled: list[int] = []
+    failed: list[object] = []
+
+    def settle(number: int) -> None:
+        if number == 1:
+            raise ValueError(number)
+        settled.append(number)
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: failed.append(context["exception"])
+        )
+        loop = await requests.CurrentLoop()
+        waiting = [answers.ThreadAnswer() for _ in range(3)]
+        for one in waiting:
+            one.deliver(loop, settle)
+        in_thread(lambda: answers.hand_over(zip(waiting, range(3), strict=True)))
+        while len(settled) < 2:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+    assert settled == [0, 2]
+    assert [str(one) for one in failed] == ["1"]

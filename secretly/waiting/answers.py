@@ -49,17 +49,21 @@ def hand_over(answers: Iterable[tuple[Settle, Any]]) -> None:
             loop, settle = done.receiver
             of_loops.setdefault(id(loop.identity), (loop, []))[1].append((settle, answer))
     for loop, settled in of_loops.values():
-        loop.call_from_thread(_Settling(settled))
+        loop.call_from_thread(_Settling(loop, settled))
 
 
 class _Settling:
-    """Settles requests of one loop, in that loop."""
+    """Settles requests of one loop, in that loop. If one fails, the others are settled next."""
 
-    __slots__ = ("_answers",)
+    __slots__ = ("_left", "_loop")
 
-    def __init__(self, answers: list[tuple[Settle, Any]]) -> None:
-        self._answers = answers
+    def __init__(self, loop: Loop, answers: Iterable[tuple[Settle, Any]]) -> None:
+        self._loop, self._left = loop, iter(answers)
 
     def __call__(self) -> None:
-        for settle, answer in self._answers:
-            settle(answer)
+        try:
+            for settle, answer in self._left:
+                settle(answer)
+        except BaseException:  # such as that of a signal's handler
+            self._loop.call_from_thread(self)
+            raise
