@@ -103,7 +103,10 @@ def looks_secret(text: str) -> bool:
     if len(text) > _LONG:
         absent = {one for one in _SEPARATORS if one not in text}
         marks = [mark for mark in marks if absent.isdisjoint(mark)]
-    return any(mark in text for mark in marks) and _pattern().search(text) is not None
+    for mark in marks:
+        if mark in text:
+            return _pattern().search(text) is not None
+    return False
 
 
 def without_secrets(text: str) -> str:
@@ -137,8 +140,9 @@ def is_scheme(text: str) -> bool:
 def _has_scheme(text: str) -> bool:
     """Whether *text* begins with a scheme, as in a URL (RFC 3986), and its ``://``."""
     scheme, separator, _ = text.partition("://")
-    rest = scheme.translate(_IN_SCHEMES)
-    return bool(separator and scheme.isascii() and scheme[:1].isalpha() and rest.isalnum())
+    if not separator or not scheme.isascii() or not scheme[:1].isalpha():
+        return False
+    return scheme.translate(_IN_SCHEMES).isalnum()
 
 
 class Reference(Record):
@@ -261,7 +265,8 @@ def _check_text(text: str, written: str = "") -> None:
             "this looks like a secret, not like the name of one",
             "give a name, such as 'PyPI'; 'secretly set NAME' asks for the secret itself",
         )
-    if any(ord(c) < 0x20 or ord(c) == 0x7F for c in text) or text != text.strip():
+    odd = "" if text.isprintable() else text  # no control character is printable
+    if any(ord(c) < 0x20 or ord(c) == 0x7F for c in odd) or text != text.strip():
         raise BadReference(
             f"the reference '{escape(written or text)}' has control characters, or white space "
             "around it",
