@@ -71,6 +71,9 @@ SHAPES: tuple[tuple[str, str, str], ...] = (
 #: tenth of a run's time.
 _MARKS = tuple(" ".join(marks for _, marks, _ in SHAPES).split())
 
+#: No token is shorter, in characters.
+_SHORTEST = 11
+
 #: What most of these have in them, and how long a text is, in characters, in which it is looked for
 #: first.
 _SEPARATORS, _LONG = frozenset("_-."), 1000
@@ -99,6 +102,8 @@ def _pattern() -> re.Pattern[str]:
 
 def looks_secret(text: str) -> bool:
     """Whether *text* contains something that looks like a service's token."""
+    if len(text) < _SHORTEST:
+        return False
     marks: Sequence[str] = _MARKS
     if len(text) > _LONG:
         absent = {one for one in _SEPARATORS if one not in text}

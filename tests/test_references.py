@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from secretly.errors import BadReference
-from secretly.reference import SHAPES, Reference, looks_secret, parse, parse_name, substitute
+from secretly.reference import (
+    _SHORTEST,
+    SHAPES,
+    Reference,
+    looks_secret,
+    parse,
+    parse_name,
+    shape,
+    substitute,
+)
 
 PLAIN = st.text("abcPyI0-_./ é%?=&:", min_size=1, max_size=20).map(str.strip).filter(bool)
 
@@ -170,6 +182,14 @@ def test_a_token_in_a_long_text_is_found_as_in_a_short_one(rest: str) -> None:
             assert looks_secret(long) == looks_secret(f"{text} "), text
             found += looks_secret(long)
     assert found > 50
+
+
+def test_no_token_is_shorter_than_the_texts_that_need_no_look() -> None:
+    """The library tells how long a text is at least that a pattern matches."""
+    parser: Any = importlib.import_module("re._parser")
+    shortest = [parser.parse(shape(marks, pattern)).getwidth()[0] for _, marks, pattern in SHAPES]
+    assert min(shortest) == _SHORTEST
+    assert looks_secret("-----BEGIN ") and not looks_secret("-----BEGIN")
 
 
 @pytest.mark.parametrize("text", ["PyPI", "PyPI/demo", "one:two", "/home/me/a.py"])
