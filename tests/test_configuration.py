@@ -332,6 +332,7 @@ def test_a_key_outside_of_its_table_is_pointed_to_it(
         ("[commands.x]\nenv = { 'A=B' = 'x' }", "commands.x.env"),
         ("[commands.x]\nsubcommands = 'upload'", "commands.x.subcommands"),
         ("[commands.x]\nsubcommands = [1]", "commands.x.subcommands"),
+        ("[commands.gh]\nsubcommands = 'api, pr'", "commands.gh.subcommands"),
         ("[secrets.X]\nhosts = 'pypi.example'", "secrets.X.hosts"),
         ("[secrets.X]\nhosts = ['pypi.example', 1]", "secrets.X.hosts"),
         ("[commands.x]\ndefault = 'dev'", "commands.x.default"),

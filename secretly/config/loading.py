@@ -39,6 +39,10 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
     tables = {"secrets": known_commands.SECRETS, "commands": known_commands.COMMANDS}
     # The merged tables are read, for a `default` may name a shipped profile. The shipped values
     # are right: an error is in the user's.
+    changed = user_tables.get("commands")
+    if isinstance(changed, dict):
+        rows = {name: known_commands.row(name) for name in changed if name in tables["commands"]}
+        tables["commands"] = {**tables["commands"], **rows}
     found = ConfigFile(path).configuration(_merged(tables, user_tables))
     for name in user_tables.get("commands", ()):
         found.commands[name]  # find errors now, even if this run doesn't need the command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import BadConfiguration, SecretlyError
 from ..text import escape
+from . import known_commands
 from .model import Command, Configuration, Entry, Profile, Tables
 from .values import check_variable, duration, is_variable
 
@@ -261,6 +262,8 @@ class ConfigFile:
             raise self.bad(key, "takes sealed or a duration in remember, not both")
 
     def command(self, name: str, value: object) -> Command:
+        if value is known_commands.COMMANDS.get(name):  # nothing of it is the user's
+            value = known_commands.row(name)
         key = f"commands.{name}"
         table = dict(self.table(key, value))
         profiles = {
