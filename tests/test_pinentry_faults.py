@@ -628,7 +628,7 @@ SLOW: dict[str, dict[str, Sequence[Action]]] = {
 }
 
 
-@pytest.fixture(name="slow", scope="module", autouse=True)
+@pytest.fixture(name="slow", scope="module")
 def _slow(home: Quick) -> Iterator[dict[str, Future[float]]]:
     """Start those that wait for longer than the others."""
 
@@ -643,6 +643,14 @@ def _slow(home: Quick) -> Iterator[dict[str, Future[float]]]:
 
     with ThreadPoolExecutor(len(SLOW)) as pool:
         yield {what: pool.submit(waited, on) for what, on in SLOW.items()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _slow_first(request: pytest.FixtureRequest) -> None:
+    """Start them before the other tests, where one of these tests runs at all."""
+    own = (item for item in request.session.items if item.path == request.path)
+    if any("slow" in getattr(item, "fixturenames", ()) for item in own):
+        request.getfixturevalue("slow")
 
 
 # -- the real ones, by the command ------------------------------------------------
