@@ -352,7 +352,7 @@ def test_a_program_that_does_not_exist_is_named_before_its_missing_secret(home: 
     done = home.run("run", "./absent", "upload")
     assert (done.status, done.stdout) == (127, "")
     assert "command not found: ./absent" in done.stderr
-    done = home.run("run", "poetri", "publish")
+    done = home.run("run", "poetri", "publish", environ={"PATH": str(home.programs)})
     assert (done.status, len(done.stderr.splitlines())) == (127, 2)
     assert "mean" not in done.stderr
 
