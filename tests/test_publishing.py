@@ -97,10 +97,17 @@ DIRECT = {
 MINUTES = {name: 60 if name == "flit" else 15 for name in TOOLS}
 
 
+#: pdm does not ask PyPI for a newer pdm.
+NO_CHECK = {"PDM_CHECK_UPDATE": "0"}
+
+#: Without secretly, it also makes no environment for the project.
+NO_ENVIRONMENT = {**NO_CHECK, "VIRTUAL_ENV": sys.prefix}
+
+
 def publish(home: Home, command: Sequence[str], environ: Mapping[str, str], *options: str) -> Ended:
     """Run a publishing command in the project's folder."""
     argv = [*SECRETLY, "run", *options, *command]
-    return home.run_any(argv, environ=environ, cwd=home.folder / "demo")
+    return home.run_any(argv, environ={**NO_CHECK, **environ}, cwd=home.folder / "demo")
 
 
 #: What each tool that does not publish even without secretly said.
@@ -115,6 +122,7 @@ def skip_if_it_cannot(home: Home, index: Warehouse, name: str, folder: Path) -> 
         arguments, variable = TOOLS[name]
         username, password = DIRECT[name]
         environ = {variable: index.url, username: "__token__", password: index.token()}
+        environ |= NO_ENVIRONMENT
         done = home.run_any([tool(name), *arguments], environ=environ, cwd=folder)
         index.uploads.clear()
         said = " ".join((done.stderr or done.stdout).split())[-200:]

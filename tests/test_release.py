@@ -22,7 +22,7 @@ from conftest import need_package
 from hypothesis import given
 from hypothesis import strategies as st
 from test_distributions import metadata, tarred, zipped
-from test_publishing import project, tool
+from test_publishing import NO_ENVIRONMENT, project, tool
 from tokens import KEY, TOKEN, Warehouse, token, wheel
 
 from secretly.asking import assuan, upload_wording
@@ -609,8 +609,9 @@ def test_the_real_tool_uploads_the_shown_files(
     given = dict(zip(variables, (index.url, "__token__", index.token()), strict=True))
     home = {"HOME": str(workdir.folder / "home"), "PATH": os.defpath}
     planned = workdir.examine(f"{shlex.quote(program)} {arguments}", {**given, **home})
+    environ = {**given, **home, **NO_ENVIRONMENT}
     done = subprocess.run(
-        [program, *arguments.split()], env={**given, **home}, capture_output=True, timeout=60
+        [program, *arguments.split()], env=environ, capture_output=True, timeout=60
     )
     if name == "pdm" and done.returncode:
         pytest.skip("the pdm that is installed does not publish")
@@ -675,8 +676,12 @@ def test_what_the_real_tool_takes_for_another_project_is_refused(
     words = {"hatch": f"publish {file}", "pdm": "publish --no-build"}.get(command, f"upload {file}")
     given = dict(zip(REAL[command][1], (index.url, "__token__", index.token()), strict=True))
     environ = {**given, "HOME": str(workdir.folder / "home"), "PATH": os.defpath}
-    environ["PDM_CHECK_UPDATE"] = "0"
-    done = subprocess.run([program, *words.split()], env=environ, capture_output=True, timeout=60)
+    done = subprocess.run(
+        [program, *words.split()],
+        env={**environ, **NO_ENVIRONMENT},
+        capture_output=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done
     assert [upload.project for upload in index.uploads] == ["other"]
     with pytest.raises(Refused, match=re.escape(file)):
