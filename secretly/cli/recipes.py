@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping
 
 from ..config import values
-from ..config.command_line import NoProfile
-from ..config.invocation import Invocation
+from ..config.invocation import Invocation, NoProfile
 from ..config.model import Configuration
 from ..text import escape, format_command
 from .console import UsageError

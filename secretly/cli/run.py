@@ -193,7 +193,11 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             f"--literal {name} and -e {name} contradict each other",
             "-e always takes a reference: leave one of them out",
         )
-    profile = command_line.chosen_profile(invocation, options.profile)
+    profile = None
+    if invocation is not None or options.profile is not None:
+        from ..config.invocation import chosen_profile
+
+        profile = chosen_profile(invocation, options.profile)
     env_file = _read_env_files(options)
     call = _Call(
         options, command, environ, known, invocation, profile, explicit, env_file, projects
