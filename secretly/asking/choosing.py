@@ -69,6 +69,12 @@ class PromptMethod(Record):
         return "pinentry" if self.program is None else escape(os.path.basename(self.program))
 
 
+def _login_bus(environ: Mapping[str, str]) -> str:
+    from ..config import login_bus
+
+    return login_bus.address(environ)
+
+
 class Surroundings(Record):
     """What this process can ask on.
 
@@ -120,7 +126,7 @@ class Surroundings(Record):
                 environ.pop(name, None)
         elif not environ.get(places.BUS_VARIABLE, "").strip():
             # pinentry-gnome3 looks at the variable alone, and asks on this bus.
-            environ |= {places.BUS_VARIABLE: bus} if (bus := places.login_bus(environ)) else {}
+            environ |= {places.BUS_VARIABLE: bus} if (bus := _login_bus(environ)) else {}
         return environ
 
     def options(self) -> Iterator[str]:
@@ -347,7 +353,7 @@ def _on_this_platform(around: Surroundings) -> Iterator[_Candidate]:
         if environ.get("WSL_DISTRO_NAME"):
             yield from _on_path(environ, "WSL", "pinentry-wsl-ps1", "pinentry-wsl-ps1.sh")
         if around.display:
-            if environ.get(places.BUS_VARIABLE, "").strip() or places.login_bus(environ):
+            if environ.get(places.BUS_VARIABLE, "").strip() or _login_bus(environ):
                 yield from _on_path(environ, "a screen", "pinentry-gnome3")
             yield from _on_path(environ, "a screen", "pinentry-qt", "pinentry-gtk-2")
     if around.terminal is not None:

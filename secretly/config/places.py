@@ -112,33 +112,6 @@ def shared_folder(environ: Mapping[str, str]) -> str:
     return secretly_folder("state", environ)
 
 
-def login_bus_path(environ: Mapping[str, str]) -> str:
-    """Where systemd makes the socket of the bus of a login.
-
-    If the environment names a runtime folder, no other folder counts.
-    """
-    return os.path.join(runtime_folder(environ), "bus")
-
-
-def login_bus(environ: Mapping[str, str]) -> str:
-    """The address of the bus of the user's login; empty without one."""
-    path = login_bus_path(environ)
-    if sys.platform == "linux":
-        try:
-            facts = os.stat(path)
-        except OSError:
-            return ""
-        if stat.S_ISSOCK(facts.st_mode) and facts.st_uid in (0, os.geteuid()):
-            return f"unix:path={''.join(map(_in_address, path))}"
-    return ""
-
-
-def _in_address(character: str) -> str:
-    if character.isascii() and (character.isalnum() or character in "-_/.\\*"):
-        return character
-    return "".join(f"%{byte:02x}" for byte in os.fsencode(character))
-
-
 def socket_paths(address: str) -> Iterator[bytes]:
     """The paths of the Unix sockets in a list of addresses of buses, in order.
 

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 
-from ..config import places
 from ..config.places import BUS_VARIABLE
 from ..errors import Cancelled, KeychainLocked, KeychainUnavailable, Refused
 from ..redacted import NotASecret, Secret, to_secret
@@ -48,11 +47,12 @@ def check_for_bus(environ: Mapping[str, str]) -> None:
     from _frozen_importlib_external import PathFinder  # importlib.machinery's; importlib is slow
 
     if not any(map(PathFinder.find_spec, ("dbus", "gi"))):
+        from ..config import login_bus
         from ..safefiles import permissions
 
         raise KeychainUnavailable(
             f"no keychain: can't reach D-Bus: {BUS_VARIABLE} is not set, can't find the socket"
-            f" {escape(places.login_bus_path(environ))}",
+            f" {escape(login_bus.path(environ))}",
             f"{permissions.WITHOUT_SUDO}: root has a keychain of its own"
             if permissions.sudo_user()
             else f"log in to the desktop, or set {BUS_VARIABLE}; without a keychain, secretly can"

@@ -12,7 +12,6 @@ import sys
 import time
 from _weakref import ref  # weakref loads more
 
-from ..config import places
 from ..config.places import BUS_VARIABLE
 from ..redacted import NotASecret, Secret, to_secret
 from . import dbus
@@ -86,10 +85,11 @@ def session_bus(environ: Mapping[str, str]) -> str:
     on), use the bus of the user's login, if it exists. The variable may have several
     addresses: the first that takes a connection counts (D-Bus Specification, Server Addresses).
     """
-    given = [part for part in environ.get(BUS_VARIABLE, "").strip().split(";") if part]
-    if given:
+    if given := [part for part in environ.get(BUS_VARIABLE, "").strip().split(";") if part]:
         return given[0] if len(given) == 1 else next(filter(_takes_connections, given), given[0])
-    return places.login_bus(environ)
+    from ..config import login_bus
+
+    return login_bus.address(environ)
 
 
 def _takes_connections(address: str) -> bool:
