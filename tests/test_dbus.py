@@ -191,6 +191,14 @@ def test_a_malformed_message_is_an_error_that_is_known(message: bytes, data: st.
         pass
 
 
+@pytest.mark.parametrize("parts", ["s", "sss"])
+def test_the_entries_of_a_dictionary_have_two_parts(parts: str) -> None:
+    """Also those of an empty dictionary."""
+    message = answer(f"a({parts})", ([],)).replace(f"({parts})".encode(), f"{{{parts}}}".encode())
+    with pytest.raises(dbus_messages.Malformed):
+        dbus_messages.parse_message(message)
+
+
 def test_an_error_has_no_values() -> None:
     """After an error, the caller learns that the call failed, but not why."""
     message = answer("s", ("why",), kind=MessageType.error)
