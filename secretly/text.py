@@ -18,7 +18,6 @@ __all__ = [
     "from_json",
     "shell_quote",
     "shorten",
-    "wrap",
 ]
 
 #: Characters that print nothing or reorder what is around them, beyond those that
@@ -101,27 +100,6 @@ def _quoted(word: str) -> str:
     import shlex
 
     return shlex.quote(word)
-
-
-_MARK = "> "
-
-
-def wrap(text: str, width: int) -> str:
-    """Return *text* in lines of at most *width* characters. No character is lost.
-
-    Dialogs wrap only at white space, and a long path runs out of the window. A mark begins each
-    line that continues another, so that no name can look like a line of its own. The mark is
-    not white space, which pinentry-curses drops.
-
-    >>> wrap("/a/long/path", 8).splitlines()
-    ['/a/long/', '> path']
-    """
-    lines = []
-    for line in text.split("\n"):
-        lines.append(line[:width])
-        rest, room = line[width:], width - len(_MARK)
-        lines += [f"{_MARK}{rest[at : at + room]}" for at in range(0, len(rest), room)]
-    return "\n".join(lines)
 
 
 def format_size(count: int) -> str:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secretly.publishing.consent import wrap
 from secretly.text import (
     escape,
     format_command,
@@ -18,7 +19,6 @@ from secretly.text import (
     format_time,
     from_json,
     shorten,
-    wrap,
 )
 
 TEXTS = st.text(st.characters())

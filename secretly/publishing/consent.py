@@ -5,10 +5,13 @@ from __future__ import annotations
 from ..asking import assuan, upload_wording
 from ..errors import Refused
 from ..record import Record
-from ..text import escape, wrap
+from ..text import escape
 
 #: The width of the dialog's lines.
 WIDTH = 72
+
+#: What a line begins with that continues another.
+_MARK = "> "
 
 #: The bytes of the description that the question above this text may take.
 _RESERVED = 200
@@ -51,3 +54,21 @@ class Consent(Record):
         user = [upload_wording.user_line(escape(username))] if self.named else []
         lines = (*self.before, *user, *self.after)
         return wrap("\n".join(lines), WIDTH)
+
+
+def wrap(text: str, width: int) -> str:
+    """Return *text* in lines of at most *width* characters. No character is lost.
+
+    Dialogs wrap only at white space, and a long path runs out of the window. A mark begins each
+    line that continues another, so that no name can look like a line of its own. The mark is
+    not white space, which pinentry-curses drops.
+
+    >>> wrap("/a/long/path", 8).splitlines()
+    ['/a/long/', '> path']
+    """
+    lines = []
+    for line in text.split("\n"):
+        lines.append(line[:width])
+        rest, room = line[width:], width - len(_MARK)
+        lines += [f"{_MARK}{rest[at : at + room]}" for at in range(0, len(rest), room)]
+    return "\n".join(lines)
