@@ -18,7 +18,6 @@ __all__ = [
     "OWN",
     "SHAPES",
     "Reference",
-    "are_right",
     "is_scheme",
     "looks_secret",
     "parse",
@@ -212,25 +211,6 @@ def parse(text: str, environ: Mapping[str, str] | None = None, variable: str = "
             _parsed.clear()
         reference = _parsed[text, variable] = _parse(text, variable)
     return reference
-
-
-def are_right(texts: Sequence[str]) -> bool:
-    """Whether :func:`parse` surely finds a scheme in each text, and no error.
-
-    For many texts, this takes a tenth of the time.
-    """
-    if not "".join(texts).isprintable() or looks_secret("\n".join(texts)):
-        return False
-    schemes: set[str] = set()
-    for text in texts:
-        scheme, _, path = text.partition("://")
-        if not path or path[0] == "#" or path[-1] in "# ":
-            return False
-        if scheme not in schemes:
-            if not is_scheme(scheme) or scheme.lower() == OWN:
-                return False
-            schemes.add(scheme)
-    return True
 
 
 #: What was read before: a program may ask for the same name ten thousand times.

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from secretly.config import schema
 from secretly.config.model import Configuration, Entry
+from secretly.config.schema import are_right
 from secretly.errors import BadConfiguration
-from secretly.reference import are_right, parse
+from secretly.reference import parse
 
 ENTRY = st.dictionaries(
     st.sampled_from([*schema._ENTRY, "sources"]),

@@ -10,7 +10,7 @@ from .values import check_variable, duration, is_variable
 
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from ..reference import Reference
@@ -169,11 +169,7 @@ def _unclear(tables: Mapping[str, Any]) -> list[str]:
     right: set[tuple[str, str | bool]] = set()
     sources: list[str] = []
     unclear = [name for name, table in tables.items() if not _is_clear(table, right, sources)]
-    if not sources:
-        return unclear
-    from ..reference import are_right
-
-    return unclear if are_right(sources) else list(tables)
+    return unclear if not sources or are_right(sources) else list(tables)
 
 
 def _is_clear(table: object, right: set[tuple[str, str | bool]], sources: list[str]) -> bool:
@@ -203,6 +199,27 @@ def _is_right(key: str, value: object) -> bool:
         _ENTRY[key](value)
     except (_Bad, SecretlyError):
         return False
+    return True
+
+
+def are_right(texts: Sequence[str]) -> bool:
+    """Whether :func:`~secretly.reference.parse` surely finds a scheme in each text, and no error.
+
+    For many texts, this takes a tenth of the time.
+    """
+    from ..reference import OWN, is_scheme, looks_secret
+
+    if not "".join(texts).isprintable() or looks_secret("\n".join(texts)):
+        return False
+    schemes: set[str] = set()
+    for text in texts:
+        scheme, _, path = text.partition("://")
+        if not path or path[0] == "#" or path[-1] in "# ":
+            return False
+        if scheme not in schemes:
+            if not is_scheme(scheme) or scheme.lower() == OWN:
+                return False
+            schemes.add(scheme)
     return True
 
 
