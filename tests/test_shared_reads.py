@@ -54,23 +54,49 @@ class Answers:
         return self.given
 
 
-def test_calls_that_come_during_a_read_join_it() -> None:
-    """Each gets its own items. An item that several want is read once."""
+def test_calls_for_other_items_join_a_read() -> None:
+    """Each gets its own items."""
     shared, answers = SharedReads(), Answers(3)
 
     def meanwhile(wanted: Sequence[Item]) -> None:
         if len(wanted) == 2:
-            shared.add(answers.call("c", "a"), reader.read)
-            shared.add(answers.call("b"), reader.read)
+            shared.add(answers.call("c", "d"), reader.read)
+            shared.add(answers.call("e"), reader.read)
 
     reader = Reader(meanwhile)
     shared.add(answers.call("a", "b"), reader.read)
     assert answers.wait() == {
         "a b": (["a", "b"], None),
-        "c a": (["c", "a"], None),
-        "b": (["b"], None),
+        "c d": (["c", "d"], None),
+        "e": (["e"], None),
     }
-    assert reader.reads == [[("a", "ada"), ("b", "ada"), ("c", "ada")]]
+    assert reader.reads == [[(name, "ada") for name in "abcde"]]
+
+
+def test_a_call_gets_what_was_stored_before_it_began() -> None:
+    """An item that a read has searched for already is read once more, with others for that read."""
+    shared, answers = SharedReads(), Answers(4)
+    stored = {"a": "old"}
+
+    class Storing(Reader):
+        def read(self, wanted: Sequence[Item], seconds: float) -> list[str]:
+            found = [stored.get(name, name) for name, _ in wanted]
+            if len(self.reads) == 0:
+                stored["a"] = "new"
+                for names in ("a", "b", "c a"):
+                    shared.add(answers.call(*names.split()), self.read)
+            super().read(wanted, seconds)
+            return found
+
+    reader = Storing()
+    shared.add(answers.call("a", "x"), reader.read)
+    assert answers.wait() == {
+        "a x": (["old", "x"], None),
+        "a": (["new"], None),
+        "b": (["b"], None),
+        "c a": (["new" if name == "a" else name for name in "ca"], None),
+    }
+    assert len(reader.reads) == 2
 
 
 def test_what_comes_too_late_for_a_read_is_read_next() -> None:

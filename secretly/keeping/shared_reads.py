@@ -34,11 +34,16 @@ class WaitingCall(NamedTuple):
 
 
 class SharedReads:
-    """The calls that wait for one reader. A call that comes while it searches joins the read."""
+    """The calls that wait for one reader.
+
+    A call that comes while it searches joins the read, if it wants other items. What was searched
+    for before may have been stored since: a call for that is read for next.
+    """
 
     def __init__(self) -> None:
         self._lock = _thread.allocate_lock()
         self._calls: list[WaitingCall] = []
+        self._later: list[WaitingCall] = []  # those that are read for next
         self._items: list[_Item] = []  # what is read now
         self._known: set[_Item] = set()  # the same
         self._worker = 0  # the process whose thread reads
@@ -46,10 +51,13 @@ class SharedReads:
     def add(self, call: WaitingCall, read: _Read) -> None:
         """Have a thread read what a call wants."""
         with self._lock:
-            self._calls.append(call)
             starts, self._worker = self._worker != os.getpid(), os.getpid()
-            if not starts:
-                self._join(call)
+            if not starts and not self._known.isdisjoint(call.wanted):
+                self._later.append(call)
+            else:
+                self._calls.append(call)
+                if not starts:
+                    self._join(call)
         if starts:
             try:
                 requests.start_thread(lambda: self._work(read))
@@ -68,6 +76,7 @@ class SharedReads:
         while True:
             with self._lock:
                 self._items, self._known = [], set()
+                self._calls, self._later = self._calls + self._later, []
                 if not self._calls:
                     self._worker = 0
                     return
