@@ -199,6 +199,15 @@ def test_the_entries_of_a_dictionary_have_two_parts(parts: str) -> None:
         dbus_messages.parse_message(message)
 
 
+@pytest.mark.parametrize("inner", ["()", "a()", "a(", "", "yy", "a{"])
+def test_a_variant_has_one_type(inner: str) -> None:
+    """An array of structures without parts would be read without end: they have no size."""
+    message = answer("v", (("ay", b"1234567"),))
+    signature = bytes([len(inner)]) + inner.encode() + b"\0"
+    with pytest.raises(dbus_messages.Malformed):
+        dbus_messages.parse_message(message.replace(b"\x02ay\0", signature.ljust(4, b"\0")))
+
+
 def test_an_error_has_no_values() -> None:
     """After an error, the caller learns that the call failed, but not why."""
     message = answer("s", ("why",), kind=MessageType.error)

@@ -197,6 +197,8 @@ class _Values:
             return self._text(1)
         if first == "v":
             inner = self.read("g")
+            if len(_types(inner)) != 1:  # a structure without parts would have no size
+                raise Malformed("a variant with other than one type")
             return inner, self.read(inner)
         if first == "a":
             return self._array(kind[1:])
