@@ -167,7 +167,7 @@ def from_json(text: str) -> Any:
     text = text.strip(" \t\n\r")
     try:
         found, end = scan(text, 0)
-    except StopIteration:
+    except (StopIteration, SystemError):  # 3.11 has no error of its own before json is loaded
         end = -1
     if end != len(text):
         raise ValueError("this is not valid JSON")

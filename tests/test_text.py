@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 import time
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import secretly
 from secretly.publishing.consent import wrap
 from secretly.text import (
     escape,
@@ -230,6 +234,27 @@ def test_any_time_can_be_shown(moment: float) -> None:
 
 
 # -- JSON --------------------------------------------------------------------------
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("text", ["{", '{"a": 1, "b', "[1,]", '"\\x"', "nul"])
+def test_wrong_json_is_a_plain_error_before_json_is_loaded(text: str) -> None:
+    code = (
+        "import sys; from secretly.text import from_json\n"
+        "try: from_json(sys.argv[1])\n"
+        "except ValueError: sys.exit('json.decoder' in sys.modules and 'loaded')\n"
+        "sys.exit('valid')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, text],
+        env={"PYTHONPATH": str(Path(secretly.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
 
 #: What JSON can hold.
 VALUES = st.recursive(
