@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..config.agents import AskingLimits
 from ..errors import Cancelled, KeychainUnavailable, Refused, SecretlyError
-from ..keeping import name_changes
 from ..redacted import Secret, is_sealed
 from ..text import escape
 from ..waiting import requests
@@ -137,6 +136,8 @@ async def store_text(
 
     :raises KeychainUnavailable: if it cannot be stored.
     """
+    from ..keeping import name_changes
+
     name_changes.check_place(context.stored_names)
     timeout = patience(context, prompt_timeout)
     backend = await context.keychain.set(name, username.name, text, timeout) or ""
@@ -223,6 +224,8 @@ async def forget_item(
     name: str, username: str, context: Context, prompt_timeout: float = PROMPT_TIMEOUT
 ) -> bool:
     """Delete one item from the keychain and the list; return whether there was one."""
+    from ..keeping import name_changes
+
     timeout = patience(context, prompt_timeout)
     deleted = await context.keychain.delete(name, username, timeout)
     await _change_list(lambda: name_changes.remove(context.stored_names, name, username))
