@@ -121,8 +121,8 @@ class SecretRequest(Record):
     used_before: Callable[[str], int | None] | None = None
 
     def __hash__(self) -> int:
-        """Requests of one run differ in their references, if at all: so these suffice."""
-        return hash(self.reference)
+        """Requests of one run that differ do so in these, if not in the reference alone."""
+        return hash((self.reference, self.names, self.position))
 
     def time_left(self) -> float:
         """How long the user has for the next question, in seconds; less than 0: no time is left."""
