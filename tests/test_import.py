@@ -343,7 +343,7 @@ import os, signal, sys, threading
 import keyring.core, twisted.internet.reactor
 import secretly.keeping.backends, secretly.plaintext.surveying
 from secretly.cli import main
-PARTS = ("replacing.py", "storing.py", "name_changes.py", "keychain.py")
+PARTS = ("replacing.py", "storing.py", "name_changes.py", "keychain.py", "keyring_calls.py")
 
 def run(home, point):
     os.environ.update(HOME=home, XDG_STATE_HOME=home + "/state")

@@ -515,7 +515,7 @@ def test_lines_that_are_split_together_say_the_same(lines: list[str]) -> None:
     more=st.text(alphabet="a\t\nbé\\", max_size=3),
 )
 @pytest.mark.filterwarnings("ignore:invalid .*escape:DeprecationWarning")
-def test_a_name_is_found_in_the_text_as_in_the_parsed_list(lines: list[str], more: str) -> None:
+def test_a_name_is_found_in_the_bytes_as_in_the_parsed_list(lines: list[str], more: str) -> None:
     """The first searches don't parse the list, and say the same as the later ones."""
     lines = [line for line in lines if "\n" not in line and line.count("\t") == 4]
     data = b"\n".join((HEAD, *map(str.encode, lines), b""))

@@ -91,7 +91,7 @@ def _when(row: _Row) -> str:
     return row[3]
 
 
-#: How many names are searched for in the text before all of it is parsed.
+#: How many names are searched for in the bytes before all of them are parsed.
 _SEARCHES = 20
 
 

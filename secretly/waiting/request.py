@@ -117,7 +117,7 @@ class Waited:
 async def in_thread_if_needed(
     function: Callable[[], T], timeout: float, start: Callable[[Settle], object]
 ) -> T:
-    """Run a blocking function in place, or, if an event loop drives, in a daemon thread.
+    """Run a blocking function in place, or in a daemon thread if an event loop runs.
 
     :param function: must itself raise :class:`TimeoutError` when the time has passed.
     :param timeout: how long it may take, in seconds.
