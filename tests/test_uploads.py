@@ -169,6 +169,27 @@ def test_the_hint_about_a_plain_password_keeps_working(home: Home) -> None:
     assert "1) secretly set corp --username ada 2) remove `password` under [corp] 3) " in hint
 
 
+@pytest.mark.parametrize("text", ["[corp", "[corp]\nusername = ada\nusername = bob\n", "\x80"])
+def test_a_damaged_pypirc_does_not_matter_where_the_index_is_named(home: Home, text: str) -> None:
+    """twine doesn't read the file for such a call, so there is no hint about a password in it."""
+    (home.folder / ".pypirc").write_text(text, "latin-1")
+    store(home, "corp.example", "canary-1", "--username", "ada")
+    with FakePinentry([True]) as fake:
+        words = ["twine", "upload", "--repository-url", "https://corp.example/", "dist/*"]
+        done = home.run("run", *words, environ=fake.environ)
+    assert (done.status, done.stdout[:10]) == (0, "ada canary"), done
+    assert "plain text" not in done.stderr
+
+
+def test_projects_of_one_token_are_uploaded_together(home: Home) -> None:
+    """One of them having a token of its own doesn't change that."""
+    tokens.wheel(home.folder / "dist", "other")
+    store(home, "PyPI/demo", TOKEN)
+    store(home, "PyPI", TOKEN)
+    with FakePinentry([True]) as fake:
+        assert home.run("run", "twine", "upload", "dist/*", environ=fake.environ).status == 0
+
+
 def test_python_starts_no_module_of_the_folder(home: Home) -> None:
     """The working folder is not searched, and a module with the tool's name is shown."""
     home.program("python", TWINE)

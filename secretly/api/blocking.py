@@ -132,8 +132,13 @@ class _InThread(NamedTuple):
             except BaseException as error:  # a SystemExit would end the thread in silence
                 return None, error
 
-        answer, error = await requests.in_thread(attempt, _NO_LIMIT)
-        if error is not None:
-            raise error
-        found: bool | None = (await answer) if inspect.isawaitable(answer) else answer
-        return found
+        return await _verdict(await requests.in_thread(attempt, _NO_LIMIT))
+
+
+async def _verdict(tried: tuple[Any, BaseException | None]) -> bool | None:
+    """What a *verify* that ran in a thread returned; or its error is raised."""
+    answer, error = tried
+    if error is not None:
+        raise error
+    found: bool | None = (await answer) if inspect.isawaitable(answer) else answer
+    return found
