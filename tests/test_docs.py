@@ -1065,18 +1065,8 @@ def figures(name: str) -> list[list[str]]:
 #: must leave this list.
 NOT_YET: set[tuple[str, str]] = {
     ("secretly run, one secret", "2 × python -I -c pass"),
-    ("secretly run, one secret, with 10,000 names stored", "2.4 × python -I -c pass"),
-    ("secretly run, 50 secrets and 20 profiles configured", "2.6 × python -I -c pass"),
     ("secretly run twine check, which needs none", "1.3 × python -I -c pass"),
-    ("secretly run, one secret", "1 × envchain, one secret"),
-    ("secretly run, one secret of pass: beyond pass show", "40 ms"),
-    (
-        "secretly run, until pinentry-curses is on the screen: "
-        "beyond python -I -c pass and it started by hand",
-        "35 ms",
-    ),
     ("the library, 1,000 stored names together, asyncio", "1 s"),
-    ("the library, 1,000 stored names together, Twisted", "1.2 s"),
 }
 
 

@@ -171,7 +171,7 @@ def test_the_hint_about_a_plain_password_keeps_working(home: Home) -> None:
 
 @pytest.mark.parametrize("text", ["[corp", "[corp]\nusername = ada\nusername = bob\n", "\x80"])
 def test_a_damaged_pypirc_does_not_matter_where_the_index_is_named(home: Home, text: str) -> None:
-    """twine doesn't read the file for such a call, so there is no hint about a password in it."""
+    """twine reads no such file for this call, so secretly says nothing of a password in it."""
     (home.folder / ".pypirc").write_text(text, "latin-1")
     store(home, "corp.example", "canary-1", "--username", "ada")
     with FakePinentry([True]) as fake:
