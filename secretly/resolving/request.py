@@ -121,7 +121,7 @@ class SecretRequest(Record):
     used_before: Callable[[str], int | None] | None = None
 
     def __hash__(self) -> int:
-        """Requests of one run that differ do so in these, if not in the reference alone."""
+        """What requests of one run differ in, if they differ. To hash all fields takes longer."""
         return hash((self.reference, self.names, self.position))
 
     def time_left(self) -> float:
