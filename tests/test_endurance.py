@@ -78,8 +78,11 @@ def test_a_thousand_calls_together_are_one_prompt(driver: str) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_thousand_calls_leave_nothing(driver: str) -> None:
-    """No descriptor stays open and no memory is kept: one small object a call would be more."""
+    """No descriptor stays open and no memory is kept: 48 bytes a call would be more.
+
+    With Twisted, Python 3.13 keeps up to 23 kB, whatever the number of calls.
+    """
     (files, _), (files_after, kept), prompts = printed(SEQUENCE, driver)  # type: ignore[misc]
     assert files_after == files
-    assert kept < 20_000
+    assert kept < 40_000
     assert prompts == 0
