@@ -45,7 +45,7 @@ async def main():
     with FakePinentry() as pinentry, sandbox(pinentry):
         await remember("Name", "canary-1")
         measured = []
-        for calls in (300, 1000):
+        for calls in (300, 1000, 1000):
             for _ in range(calls):
                 assert await secret("Name") == "canary-1"
             measured.append(now())
@@ -78,11 +78,12 @@ def test_a_thousand_calls_together_are_one_prompt(driver: str) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_thousand_calls_leave_nothing(driver: str) -> None:
-    """No descriptor stays open and no memory is kept: 48 bytes a call would be more.
+    """No descriptor stays open and no memory is kept: one small object a call would be more.
 
-    With Twisted, Python 3.13 keeps up to 23 kB, whatever the number of calls.
+    What Twisted keeps on Python 3.13 comes and goes, and is not more after the second thousand.
     """
-    (files, _), (files_after, kept), prompts = printed(SEQUENCE, driver)  # type: ignore[misc]
-    assert files_after == files
-    assert kept < 40_000
+    (files, _), *after, prompts = printed(SEQUENCE, driver)  # type: ignore[misc]
+    assert {number for number, _ in after} == {files}
+    first, second = (kept for _, kept in after)
+    assert min(first, second - first) < 20_000
     assert prompts == 0
