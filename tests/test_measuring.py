@@ -49,13 +49,15 @@ print(json.dumps({name: found.arcs(name) for name in found.measured_files()}))
 """
 
 
-def _run(arguments: list[str], **variables: str) -> str:
+def _run(folder: Path, arguments: list[str], **variables: str) -> str:
     own = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     line = [sys.executable, *arguments]
-    # The same copy of the package, if it is installed as well.
+    # The copy of the package that this process has: there may be one in the current folder, and an
+    # installed one.
     env = {**own, "PYTHONPATH": os.path.dirname(os.path.dirname(_PACKAGE)), **variables}
-    done = subprocess.run(line, env=env, check=True, timeout=60, stdout=subprocess.PIPE, text=True)
-    return done.stdout
+    return subprocess.run(
+        line, env=env, cwd=folder, check=True, timeout=60, stdout=subprocess.PIPE, text=True
+    ).stdout
 
 
 def _as_measured(folder: Path) -> dict[str, set[tuple[int, int]]]:
@@ -65,7 +67,7 @@ def _as_measured(folder: Path) -> dict[str, set[tuple[int, int]]]:
     measuring.install(os.fspath(packages))
     program = f"import site; site.addsitedir({os.fspath(packages)!r})\n{_PROGRAM}"
     variables = {measuring.FOLDER: os.fspath(written), measuring.PACKAGES: _PACKAGE}
-    _run(["-c", program], **variables)
+    _run(folder, ["-c", program], **variables)
     return measuring.lines_run(os.fspath(written))
 
 
@@ -78,9 +80,9 @@ def _as_coverage_says(folder: Path) -> dict[str, set[tuple[int, int]]]:
     data = folder / "coverage"
     options = ["--rcfile", os.fspath(folder / "rc"), "--data-file", os.fspath(data)]
     program = os.fspath(folder / "program.py")
-    _run(["-m", "coverage", "run", *options, program], COVERAGE_CORE="ctrace")
-    _run(["-m", "coverage", "combine", *options, os.fspath(folder)])
-    found = json.loads(_run(["-c", _READ, os.fspath(data)]))
+    _run(folder, ["-m", "coverage", "run", *options, program], COVERAGE_CORE="ctrace")
+    _run(folder, ["-m", "coverage", "combine", *options, os.fspath(folder)])
+    found = json.loads(_run(folder, ["-c", _READ, os.fspath(data)]))
     return {name: {(first, second) for first, second in arcs} for name, arcs in found.items()}
 
 
