@@ -16,20 +16,20 @@ import pytest
 from house import MODULES
 
 import secretly
-from secretly.cli import finder
+from secretly import cli
 
 ROOT = Path(secretly.__file__).parent
 
 
 def found(name: str, folder: Path) -> ModuleSpec | None:
     """What the command's finder says of a module in a folder."""
-    return finder._Finder.find_spec(f"secretly.{name}", [str(folder)])
+    return cli._Finder.find_spec(f"secretly.{name}", [str(folder)])
 
 
 def loaded(spec: ModuleSpec | None) -> dict[str, object]:
     """The names that a module has once it is loaded."""
     assert spec is not None
-    assert isinstance(spec.loader, finder._Loader)
+    assert isinstance(spec.loader, cli._Loader)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return vars(module)
@@ -37,7 +37,7 @@ def loaded(spec: ModuleSpec | None) -> dict[str, object]:
 
 def differences(name: str, folders: list[str]) -> list[str]:
     """In what the command's finder and Python's differ about a module."""
-    ours = finder._Finder.find_spec(name, folders)
+    ours = cli._Finder.find_spec(name, folders)
     theirs = PathFinder.find_spec(name, folders)
     assert ours is not None
     assert theirs is not None
@@ -78,7 +78,7 @@ def test_python_finds_the_same_modules() -> None:
     ],
 )
 def test_the_rest_is_left_to_python(name: str, folders: list[str] | None) -> None:
-    assert finder._Finder.find_spec(name, folders) is None
+    assert cli._Finder.find_spec(name, folders) is None
 
 
 @pytest.mark.parametrize("name", ["ONE", "one\u017f", "one/two", "one\0"])
