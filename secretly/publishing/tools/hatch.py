@@ -335,7 +335,8 @@ class Hatch(ToolCall):
         if parser.has_section(self.repo):
             return self.repo
         like = {"main": "//upload.", "test": "//test."}.get(self.repo)
-        for section in parser.sections():
+        names: list[str] = parser.sections()
+        for section in names:
             url = parser.get(section, "repository", fallback="")
             if like in url if like else url == self._repository["url"]:
                 return section
