@@ -428,13 +428,14 @@ BY_PROJECT: dict[str, tuple[str, str, str]] = {
 }
 
 
+@pytest.mark.parametrize("secret", ["mine", "mine/demo"])
 @pytest.mark.parametrize("name", BY_PROJECT)
 def test_a_project_sends_no_password_elsewhere_without_confirmation(
-    workdir: Workdir, name: str
+    workdir: Workdir, name: str, secret: str
 ) -> None:
     """You have allowed the use of a secret, and not the place that a project gives its name."""
     file, text, line = BY_PROJECT[name]
-    workdir.keep("canary-password", "mine")
+    workdir.keep("canary-password", secret)
     workdir.program(name)
     (workdir.folder / file).write_text(text.replace("{url}", "https://evil.example/"))
     for entry, options, asked in (
@@ -442,12 +443,26 @@ def test_a_project_sends_no_password_elsewhere_without_confirmation(
         ("confirm = false\n", ["--no-confirm"], 0),
         ('confirm = false\nhosts = ["evil.example"]\n', [], 0),
     ):
-        workdir.configure(f"[secrets.mine]\n{entry}")
+        workdir.configure(f'[secrets."{secret}"]\n{entry}')
         outcome = workdir.run(*options, name, *line.split(), answers=[False] * asked)
         assert len(outcome.prompts) == asked, outcome
         assert all("evil.example (mine)" in text for text in outcome.asked)
         assert workdir.ran == (not asked)
         (workdir.folder / "given").unlink(missing_ok=True)
+
+
+def test_an_unchecked_certificate_is_allowed_for_the_secret_that_is_sent(workdir: Workdir) -> None:
+    """The index's own secret may be allowed it, and a project's not."""
+    file, text, line = BY_PROJECT["pdm"]
+    workdir.keep("canary-password", "mine/demo")
+    workdir.program("pdm")
+    (workdir.folder / file).write_text(text.replace("{url}", "https://index.example/"))
+    index, project = "[secrets.mine]\nunverified = true\n", '[secrets."mine/demo"]\nunverified = '
+    call = ["pdm", *line.split(), "--no-verify-ssl"]
+    workdir.configure(f"{index}{project}false\n")
+    assert_refused(workdir, workdir.run(*call), '[secrets."mine/demo"] unverified = true')
+    workdir.configure(f"{index}{project}true\n")
+    assert workdir.run(*call, answers=[True]).status == 0
 
 
 def test_no_stored_secret_is_used_without_confirmation(workdir: Workdir) -> None:

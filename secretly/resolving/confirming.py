@@ -43,6 +43,8 @@ def decide_confirmation(
         needed, by = True, ""
     elif request.confirm is not None:
         needed, by = request.confirm, "--no-confirm"
+    elif found.entry.confirm is False and request.elsewhere and request.elsewhere(found.entry):
+        needed, by = True, ""
     elif found.entry.confirm is not None:
         needed, by = found.entry.confirm is not False, "confirm = false in the configuration"
     else:

@@ -84,6 +84,8 @@ class SecretRequest(Record):
         its user name, too. Empty: the user name is not asked for.
     :param publishes: confirm the use of a stored one, unless configured otherwise. The
         prompt shows the whole purpose, or the use is refused.
+    :param elsewhere: says whether a secret with this configuration would go where only the project
+        says. Then ``confirm = false`` doesn't count.
     :param inspect: gets the secret and its configuration before the user is asked to
         confirm; raises if the secret must not be used for this.
     :param limits: says what the command gets in place of a PyPI token, for the prompt; empty if it
@@ -114,6 +116,7 @@ class SecretRequest(Record):
     repeat: bool = False
     token_prefix: str = ""
     publishes: bool = False
+    elsewhere: Callable[[Entry], bool] | None = None
     inspect: Callable[[Secret, Entry], None] | None = None
     limits: Callable[[Secret | None, Entry], str] | None = None
     before_prompt: Callable[[], None] = _nothing

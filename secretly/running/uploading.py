@@ -107,8 +107,7 @@ def with_upload(
     typed = use_of(path, argv, given.invocation, ()).command
     last = LastUse(context, typed, current_folder(), upload.release.files)
     shown["used_before"] = last.minutes_ago
-    if given.common.confirm is None and _must_confirm(upload, entry):
-        shown["confirm"] = True
+    shown["elsewhere"] = lambda found: _goes_elsewhere(upload, found)
     return run, shown
 
 
@@ -161,13 +160,13 @@ def _with_pin(run: PreparedRun, upload: Upload) -> PreparedRun:
     return run._replace(launch=launch, pinned=lines, make_files=upload.make_empty)
 
 
-def _must_confirm(upload: Upload, entry: Entry) -> bool:
+def _goes_elsewhere(upload: Upload, entry: Entry) -> bool:
     """Whether a secret that is used without a question would go where only the project says.
 
     A token of PyPI's kind says itself which index made it.
     """
     target = upload.destination
-    if entry.confirm is not False or entry.prefix == PREFIX or not upload.is_named_by_project:
+    if entry.prefix == PREFIX or not upload.is_named_by_project:
         return False
     return {target.host, target.shown}.isdisjoint(entry.hosts)
 
