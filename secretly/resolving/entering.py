@@ -30,17 +30,24 @@ from .request import ATTEMPTS, Context, SecretRequest
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
     from ..asking.prompting import Asker
     from ..asking.questions import Prompt
 
+    #: Looks whether the secret was stored meanwhile.
+    LastLook = Callable[[], Coroutine[Any, Any, Outcome]]
+
 
 async def ask(
-    look_up: LookUp, outcome: Outcome, context: Context, look_again: bool
+    look_up: LookUp, outcome: Outcome, context: Context, last_look: LastLook | None
 ) -> ResolvedSecret:
     """Ask for a secret that was not found, or was rejected.
 
     :param outcome: what the look-up ended with.
-    :param look_again: look it up once more when the turn to ask has come.
+    :param last_look: is awaited when the turn to ask has come: what it finds is returned, and the
+        user is not asked.
     :raises Cancelled: if the user cancels.
     :raises Refused: if secretly must not ask, or after three attempts.
     """
@@ -52,11 +59,11 @@ async def ask(
         )
     if outcome.unavailable is not None and request.time_left() <= 0:
         raise look_up.missing(outcome.unavailable)
-    problem, before = outcome.problem, outcome if look_again else None
+    problem = outcome.problem
     if outcome.rejected is None:
         problem = _problem(outcome.unavailable, look_up)
     try:
-        return await _enter(look_up, candidate, problem, context, before)
+        return await _enter(request, candidate, problem, context, last_look)
     except NoPinentry:
         if outcome.unavailable is not None and look_up.listed:
             raise look_up.missing(outcome.unavailable) from None
@@ -64,18 +71,20 @@ async def ask(
 
 
 async def _enter(
-    look_up: LookUp, candidate: Candidate, problem: str, context: Context, before: Outcome | None
+    request: SecretRequest,
+    candidate: Candidate,
+    problem: str,
+    context: Context,
+    last_look: LastLook | None,
 ) -> ResolvedSecret:
     """Ask the user until what they type may be used and is accepted.
 
-    :param before: what the look-up ended with, to look once more when the turn has come: what is
-        found then is returned, and the user is not asked. None: don't look.
     :raises Cancelled: if the user cancels.
     :raises Refused: after three attempts.
     """
     from ..asking import prompting
 
-    request, pinentry = look_up.request, context.configuration.pinentry
+    pinentry = context.configuration.pinentry
     for _ in range(ATTEMPTS):
         async with prompting.turn(
             request.prompt_timeout,
@@ -85,10 +94,10 @@ async def _enter(
             tell=context.note,
         ) as asker:
             asker.start()
-            if before is not None and (found := (await look_up.again(before)).found) is not None:
+            if last_look is not None and (found := (await last_look()).found) is not None:
                 return found
             entered = await _ask_once(request, candidate, problem, context, asker)
-        problem, before = await _accept(request, entered, context), None
+        problem, last_look = await _accept(request, entered, context), None
         if not problem:
             return entered.resolved
         candidate = entered.candidate

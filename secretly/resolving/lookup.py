@@ -229,6 +229,7 @@ class LookUp:
     ) -> None:
         self.request, self.candidates = request, candidates
         self._stores, self._left = stores, iter(candidates)
+        self._unavailable = False
 
     @property
     def needs_no_keychain(self) -> bool:
@@ -236,13 +237,12 @@ class LookUp:
         source = self.candidates[0].source
         return source is not None and source.scheme != "keyring"
 
-    async def again(self, before: Outcome) -> Outcome:
+    async def again(self) -> Outcome:
         """Look up all candidates once more: who had the turn to ask before may have stored one.
 
-        :param before: what the first look-up ended with. A keychain that was unavailable is passed
-            over: it might ask a second time to be unlocked.
+        A keychain that was unavailable is passed over: it might ask a second time to be unlocked.
         """
-        skipped = (KEYCHAIN, TYPED) if before.unavailable is not None else (TYPED,)
+        skipped = (KEYCHAIN, TYPED) if self._unavailable else (TYPED,)
         left = iter([one for one in self.candidates if one.origin not in skipped])
         return await self._stores.look_up(self.request, left)
 
@@ -254,6 +254,7 @@ class LookUp:
         :raises KeychainUnavailable: the same, if the keychain can't say whether it has it.
         """
         outcome = await self._stores.look_up(self.request, self._left)
+        self._unavailable = outcome.unavailable is not None
         asked = may_ask and self.candidates[-1].origin == TYPED
         if outcome.found is None and not asked:
             raise self.missing(outcome.unavailable)

@@ -188,7 +188,7 @@ async def _confirm_or_ask(look_up: LookUp, outcome: Outcome, context: Context) -
             return outcome.found
         from .entering import ask
 
-        result = await ask(look_up, outcome, context, look_again)
+        result = await ask(look_up, outcome, context, look_up.again if look_again else None)
         if result.origin == TYPED:
             return result
         outcome, look_again = Outcome(result), False  # it was stored meanwhile
