@@ -34,6 +34,7 @@ from secretly.asking.assuan import unescape
 from secretly.config import known_commands, loading
 from secretly.config.invocation import Invocation
 from secretly.config.model import Command
+from secretly.config.schema import ConfigFile
 from secretly.config.values import check_variable
 from secretly.publishing import tools
 from secretly.publishing.options import Options
@@ -72,6 +73,15 @@ def test_no_key_stands_twice_in_the_table() -> None:
         if isinstance(node, ast.Dict):
             keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
             assert len(keys) == len(set(keys)) == len(node.keys)
+
+
+def test_the_shipped_tables_are_right() -> None:
+    """No start reads them with the schema: it would find no error, and nothing else."""
+    read, shipped = ConfigFile("known_commands"), loading.load({"SECRETLY_CONFIG": os.devnull})
+    assert {name: read.command(name, known_commands.row(name)) for name in ROWS} == dict(ROWS)
+    assert shipped.secrets == {
+        name: read.entry(name, table) for name, table in known_commands.SECRETS.items()
+    }
 
 
 @pytest.mark.parametrize("name", ROWS)

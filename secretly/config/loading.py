@@ -9,15 +9,13 @@ from ..errors import BadConfiguration
 from ..redacted import Environ
 from ..text import escape
 from . import known_commands
-from .model import Configuration, Tables
+from .model import Command, Configuration, Entry, Tables
 from .places import config_path
 
 TYPE_CHECKING = False  # importing typing would slow down the start
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-    from .model import Command, Entry
 
 
 def load(environ: Mapping[str, str] | None = None) -> Configuration:
@@ -49,16 +47,15 @@ def load(environ: Mapping[str, str] | None = None) -> Configuration:
     return found
 
 
-def _shipped_entry(name: str, table: object) -> Entry:
-    from .schema import ConfigFile
-
-    return ConfigFile("").entry(name, table)
+# The tests read the shipped tables with the schema, which takes time to load.
+def _shipped_entry(name: str, table: dict[str, Any]) -> Entry:
+    return Entry(name, **table)
 
 
 def _shipped_command(name: str, table: object) -> Command:
-    from .schema import ConfigFile
-
-    return ConfigFile("").command(name, table)
+    row: dict[str, Any] = known_commands.row(name)
+    texts = {key: tuple(value) for key, value in row.items() if isinstance(value, list)}
+    return Command(name, **{**row, **texts})
 
 
 def _merged(shipped: Mapping[str, Any], user_tables: Mapping[str, Any]) -> dict[str, Any]:
