@@ -19,8 +19,7 @@ from secretly import Refused, SecretlyError, safefiles
 from secretly.errors import NotExecutable, NotThere
 from secretly.running import launch
 from secretly.running import program as programs
-from secretly.running.launch import Launch, execute
-from secretly.running.program import find_program
+from secretly.running.launch import Launch, execute, find_program
 
 
 @pytest.fixture
@@ -269,7 +268,7 @@ def test_the_program_is_checked_after_the_recheck(tmp_path: Path) -> None:
 EXECUTES = """
 import json, sys
 from secretly.errors import SecretlyError
-from secretly.running.launch import Launch, execute
+from secretly.running.launch import Launch, execute, find_program
 try:
     execute(Launch(**json.load(sys.stdin)), say=lambda line: print(line, flush=True))
 except SecretlyError as error:

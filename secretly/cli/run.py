@@ -8,7 +8,7 @@ from ..config import command_line, loading
 from ..errors import Cancelled, NotThere
 from ..record import Record
 from ..redacted import Environ
-from ..running import launch, program
+from ..running import launch
 from ..text import escape
 from .console import UsageError, drive, quiet, say, user_context
 from .run_options import RunOptions, parse_options, parse_variable
@@ -217,7 +217,7 @@ def _find_program(call: _Call) -> str:
     :raises NotThere: if it doesn't exist; with the known command that was perhaps meant.
     """
     try:
-        return program.find_program(call.command[0], call.environ)
+        return launch.find_program(call.command[0], call.environ)
     except NotThere as error:
         from .guesses import installed
 

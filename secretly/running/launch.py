@@ -1,4 +1,4 @@
-"""Start the program: this process becomes it."""
+"""Start the program: find it, and become it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import errno
 import os
 import sys
 
+from .. import safefiles
 from ..errors import NotExecutable, NotThere, Refused, SecretlyError
 from ..record import Record
 from ..redacted import Environ, NotASecret, to_secret
-from ..text import escape
-from .program import fingerprint
+from ..text import escape, shell_quote
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -23,6 +23,38 @@ else:
     import _signal as signal  # signal loads enum
 
 
+def find_program(name: str, environ: Mapping[str, str]) -> str:
+    """Find a command as the shell does, but never in the current folder by accident.
+
+    :raises NotThere: if it doesn't exist.
+    :raises NotExecutable: if it exists, but can't be executed.
+    """
+    if not name:
+        raise NotThere("the command is empty", "give a command after the options")
+    if os.sep in name:
+        candidates = [name]
+    else:
+        found = safefiles.program_on_path(name, environ)
+        if found is not None:
+            return found
+        folders = environ.get("PATH", os.defpath).split(os.pathsep)
+        candidates = [os.path.join(f, name) for f in folders if os.path.isabs(f)]
+        candidates = [path for path in candidates if not safefiles.is_shim(path)]
+    there = [path for path in candidates if os.path.lexists(path) and os.path.exists(path)]
+    if not there:
+        raise NotThere(
+            f"command not found: {escape(name)}",
+            f"check its name and PATH; to run the one in this folder: ./{escape(name)}"
+            if os.path.exists(name) and os.sep not in name
+            else "check its name and PATH",
+        )
+    if os.path.isdir(there[0]) or not os.access(there[0], os.X_OK):
+        raise NotExecutable(
+            f"{escape(there[0])} is not executable", f"run: chmod +x {shell_quote(there[0])}"
+        )
+    return there[0]
+
+
 class Launch(Record):
     """What is executed, and in which environment.
 
@@ -31,8 +63,8 @@ class Launch(Record):
     :param environ: the variables that are set, secrets among them.
     :param removes: the inherited variables that are removed.
     :param seal_keyring: give it a kernel session keyring that stores nothing.
-    :param fingerprint: what :func:`fingerprint` returned before the program was shown to
-        the user; None if it wasn't shown.
+    :param fingerprint: what :func:`~secretly.running.program.fingerprint` returned before the
+        program was shown to the user; None if it wasn't shown.
     :param recheck: looks again at what else was shown, and raises if it changed.
     :param said: the lines to print once the checks have passed.
     :param handed: the secrets in it, without their values.
@@ -99,6 +131,8 @@ def _check_unchanged(launch: Launch) -> None:
     if launch.recheck is not None:
         launch.recheck()
     if launch.fingerprint is not None:
+        from .program import fingerprint  # a program that gets no secret isn't shown
+
         content = launch.fingerprint[-1] != ""
         if launch.fingerprint != fingerprint(launch.program, content):
             raise Refused(

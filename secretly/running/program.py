@@ -1,48 +1,16 @@
-"""The program to run: find it, check it, compare it."""
+"""The program to run: check it, and compare it with what it was."""
 
 from __future__ import annotations
 
 import os
 
 from .. import safefiles
-from ..errors import NotExecutable, NotThere, Refused
-from ..text import escape, shell_quote
+from ..errors import NotThere, Refused
+from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-def find_program(name: str, environ: Mapping[str, str]) -> str:
-    """Find a command as the shell does, but never in the current folder by accident.
-
-    :raises NotThere: if it doesn't exist.
-    :raises NotExecutable: if it exists, but can't be executed.
-    """
-    if not name:
-        raise NotThere("the command is empty", "give a command after the options")
-    if os.sep in name:
-        candidates = [name]
-    else:
-        found = safefiles.program_on_path(name, environ)
-        if found is not None:
-            return found
-        folders = environ.get("PATH", os.defpath).split(os.pathsep)
-        candidates = [os.path.join(f, name) for f in folders if os.path.isabs(f)]
-        candidates = [path for path in candidates if not safefiles.is_shim(path)]
-    there = [path for path in candidates if os.path.lexists(path) and os.path.exists(path)]
-    if not there:
-        raise NotThere(
-            f"command not found: {escape(name)}",
-            f"check its name and PATH; to run the one in this folder: ./{escape(name)}"
-            if os.path.exists(name) and os.sep not in name
-            else "check its name and PATH",
-        )
-    if os.path.isdir(there[0]) or not os.access(there[0], os.X_OK):
-        raise NotExecutable(
-            f"{escape(there[0])} is not executable", f"run: chmod +x {shell_quote(there[0])}"
-        )
-    return there[0]
 
 
 def interpreter(program: str, environ: Mapping[str, str]) -> str | None:
@@ -51,7 +19,7 @@ def interpreter(program: str, environ: Mapping[str, str]) -> str | None:
     ``env`` looks for it in PATH; an empty or relative entry there means the current folder.
     """
     try:
-        start = _read_start(program)
+        start = safefiles.read_start(program, 256)  # as much as the system reads of it
     except OSError:  # a program may be executable and not readable
         return None
     if not start.startswith(b"#!"):
@@ -68,15 +36,6 @@ def interpreter(program: str, environ: Mapping[str, str]) -> str | None:
     folders = environ.get("PATH", os.defpath).split(os.pathsep)
     candidates = [os.path.join(folder, name) for folder in folders]
     return next((p for p in candidates if os.path.isfile(p) and os.access(p, os.X_OK)), None)
-
-
-def _read_start(program: str) -> bytes:
-    """As much of a program's file as the system reads of it."""
-    descriptor = safefiles.open_without_waiting(program, os.O_RDONLY)
-    try:
-        return os.read(descriptor, 256)
-    finally:
-        os.close(descriptor)
 
 
 def check_program(program: str, environ: Mapping[str, str]) -> None:

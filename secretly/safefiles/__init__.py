@@ -22,9 +22,9 @@ __all__ = [
     "is_settled",
     "is_shim",
     "make_private_folder",
-    "open_without_waiting",
     "program_on_path",
     "read_file",
+    "read_start",
     "refuse_if_others_can_write",
 ]
 
@@ -134,7 +134,7 @@ def refuse_if_others_can_write(path: str | os.PathLike[str], what: str) -> None:
         )
 
 
-def open_without_waiting(path: str, flags: int) -> int:
+def open_without_waiting(path: str | os.PathLike[str], flags: int) -> int:
     """Open a file, as :func:`open`'s *opener*, without waiting for the writer of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
@@ -164,6 +164,18 @@ def read_regular(
             raise OSError(errno.EINVAL, "it is not a regular file")
         check(file.fileno())
         return file.read(READ_LIMIT + 1)
+
+
+def read_start(path: str | os.PathLike[str], size: int) -> bytes:
+    """Return so many of a file's first bytes, without waiting for the writer of a pipe.
+
+    :raises OSError: if the file can't be read.
+    """
+    descriptor = open_without_waiting(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, size)
+    finally:
+        os.close(descriptor)
 
 
 def make_private_folder(path: str | os.PathLike[str]) -> None:
@@ -221,11 +233,11 @@ def is_shim(path: str | os.PathLike[str]) -> bool:
     try:
         if not os.path.isfile(path):
             return False
-        with open(path, "rb") as file:
-            first, second, *_ = [*file.read(512).split(b"\n"), b"", b""]
-            return first.startswith(b"#!") and second == SHIM.encode()
+        start = read_start(path, 512)
     except OSError:
         return False
+    first, second, *_ = [*start.split(b"\n"), b"", b""]
+    return first.startswith(b"#!") and second == SHIM.encode()
 
 
 def program_on_path(name: str, environ: Mapping[str, str]) -> str | None:
