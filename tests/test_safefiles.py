@@ -15,7 +15,7 @@ import pytest
 from secretly import safefiles
 from secretly.errors import KeychainUnavailable, Refused
 from secretly.keeping.backends import check_for_bus
-from secretly.safefiles import permissions
+from secretly.safefiles import permissions, shared
 from secretly.safefiles.shared import open_own
 
 #: A user and a group that are not this process's own, and that no user here has.
@@ -326,7 +326,7 @@ def test_without_sudo_root_makes_folders_anywhere(
     """A variable that names another user, or none at all, changes nothing."""
     monkeypatch.setenv("SUDO_UID", number)
     own(tmp_path, OTHER)
-    safefiles.make_private_folder(tmp_path / "state" / "secretly")
+    shared.make_private_folder(tmp_path / "state" / "secretly")
     assert (tmp_path / "state" / "secretly").is_dir()
 
 
@@ -338,7 +338,7 @@ def test_with_sudo_root_makes_nothing_in_the_home_of_the_user(
     monkeypatch.setenv("SUDO_UID", str(OTHER))
     own(tmp_path, OTHER)
     with pytest.raises(OSError, match="without sudo"):
-        safefiles.make_private_folder(tmp_path / below)
+        shared.make_private_folder(tmp_path / below)
     assert not [*tmp_path.iterdir()]
     with pytest.raises(OSError, match="without sudo"):
         open_own(str(tmp_path / below / "receipts.jsonl"), os.O_CREAT | os.O_WRONLY)

@@ -14,6 +14,7 @@ from typing import Self
 from .. import safefiles
 from ..config import places
 from ..errors import NotFound, Refused
+from ..safefiles import shared
 from ..text import escape
 from . import sealing
 
@@ -222,7 +223,7 @@ class IdentityFiles:
 
     def _prepare(self) -> None:
         try:
-            safefiles.make_private_folder(self._folder)
+            shared.make_private_folder(self._folder)
         except OSError as error:
             raise self._unwritable(error) from None
         safefiles.refuse_if_others_can_write(self._folder, "the folder for your identity")

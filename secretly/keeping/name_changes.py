@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from .. import safefiles
 from ..errors import KeychainUnavailable
+from ..safefiles import shared
 from ..text import escape
 from .stored_names import HEAD, SEALED, StoredName, StoredNames
 
@@ -65,7 +66,7 @@ def _change(
     """Write the list that *change* makes of today's. None: only check that it could be done."""
     folder = os.path.dirname(names.path)
     try:
-        safefiles.make_private_folder(folder)
+        shared.make_private_folder(folder)
         safefiles.refuse_if_others_can_write(folder, "the folder for the list of stored names")
         with open(os.path.join(folder, "kept.lock"), "a", opener=_open_private) as lock:
             if change is None:

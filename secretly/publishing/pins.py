@@ -8,6 +8,7 @@ import stat
 from .. import safefiles
 from ..config import places
 from ..errors import Refused
+from ..safefiles import shared
 from ..text import escape
 from .tool import Pin
 
@@ -66,7 +67,7 @@ def _path(environ: Mapping[str, str], name: str) -> str:
 
 def _make(folder: str) -> None:
     try:
-        safefiles.make_private_folder(folder)
+        shared.make_private_folder(folder)
     except OSError as error:
         raise Refused(
             f"can't make the folder {escape(folder)}: {error.strerror}",

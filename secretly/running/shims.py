@@ -13,6 +13,7 @@ from .. import safefiles
 from ..config import places
 from ..config.model import Command
 from ..errors import Refused
+from ..safefiles import shared
 from ..text import escape
 
 __all__ = ["find_folder", "list_shims", "remove", "shim_texts", "wrapping", "write"]
@@ -149,7 +150,7 @@ def write(folder: Path, files: Mapping[str, str]) -> list[Path]:
                 "choose another folder (--dir), or rename the profile",
             )
     try:
-        safefiles.make_private_folder(folder)
+        shared.make_private_folder(folder)
         safefiles.refuse_if_others_can_write(folder, "the folder")
         for path, text in zip(paths, files.values(), strict=True):
             _remove_leftovers(path)

@@ -21,7 +21,6 @@ __all__ = [
     "find_writable_by_others",
     "is_settled",
     "is_shim",
-    "make_private_folder",
     "program_on_path",
     "read_file",
     "read_start",
@@ -65,8 +64,7 @@ def find_writable_by_others(path: str | os.PathLike[str]) -> str | None:
             owner_only = True
         else:
             owner_only = not facts.st_mode & stat.S_IWOTH and (
-                not facts.st_mode & stat.S_IWGRP
-                or (_is_own_group(facts.st_gid) and not _has_access_list(current))
+                not facts.st_mode & stat.S_IWGRP or _is_group_alone(current, facts)
             )
         sticky = stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX
         if facts.st_uid not in (0, os.geteuid()) or not (owner_only or sticky):
@@ -74,40 +72,11 @@ def find_writable_by_others(path: str | os.PathLike[str]) -> str | None:
     return None
 
 
-def _has_access_list(path: str) -> bool:
-    """Return whether a file has an access list, which may name others (acl(5)).
+def _is_group_alone(path: str, facts: os.stat_result) -> bool:
+    """Whether a file that its group can change can be changed by no other user for that."""
+    from . import permissions
 
-    Then the group's bits say what all who are named in the list may do at most.
-    """
-    if not hasattr(os, "getxattr"):  # only Linux has it
-        return False
-    try:
-        return bool(os.getxattr(path, "system.posix_acl_access", follow_symlinks=False))
-    except OSError as error:
-        return error.errno not in (errno.ENODATA, errno.EOPNOTSUPP)
-
-
-#: Whether a group has no member but this user and root, where it was looked up.
-_own_groups = {0: True}
-
-
-def _is_own_group(group: int) -> bool:
-    if group not in _own_groups:
-        _own_groups[group] = _look_up_group(group)
-    return _own_groups[group]
-
-
-def _look_up_group(group: int) -> bool:
-    import grp
-    import pwd
-
-    mine = {user.pw_name for user in pwd.getpwall() if user.pw_uid in (0, os.geteuid())}
-    try:
-        members = set(grp.getgrgid(group).gr_mem)
-    except KeyError:
-        members = set()
-    members |= {user.pw_name for user in pwd.getpwall() if user.pw_gid == group}
-    return members <= mine
+    return permissions.is_own_group(facts.st_gid) and not permissions.has_access_list(path)
 
 
 def refuse_if_others_can_write(path: str | os.PathLike[str], what: str) -> None:
@@ -176,32 +145,6 @@ def read_start(path: str | os.PathLike[str], size: int) -> bytes:
         return os.read(descriptor, size)
     finally:
         os.close(descriptor)
-
-
-def make_private_folder(path: str | os.PathLike[str]) -> None:
-    """Make a folder, and those that lead to it, for this user alone, whatever the umask.
-
-    A folder that exists is left as it is. Root makes nothing in folders of the user who started
-    sudo: that user couldn't write there later.
-
-    :raises OSError: if it can't be made, or belongs to the user who started sudo.
-    """
-    if os.path.isdir(path):
-        if "SUDO_UID" in os.environ:
-            from . import permissions
-
-            if permissions.sudo_user() == os.stat(path).st_uid:
-                raise OSError(errno.EPERM, f"it would belong to root: {permissions.WITHOUT_SUDO}")
-        return
-    parent = os.path.dirname(os.path.abspath(path))
-    make_private_folder(parent)
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise
-    else:
-        os.chmod(path, 0o700)  # the umask may have taken the user's own bits
 
 
 def change_marks(path: str | os.PathLike[str]) -> tuple[int, ...]:

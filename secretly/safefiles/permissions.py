@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -16,6 +17,8 @@ __all__ = [
     "describe",
     "fixed_by_file_system",
     "group_name",
+    "has_access_list",
+    "is_own_group",
     "mounted_as",
     "remedy_for_writable",
     "sudo_user",
@@ -105,3 +108,40 @@ def group_name(number: int) -> str:
         return f"the group {escape(grp.getgrgid(number).gr_name)}"
     except KeyError:
         return f"the group {number}"
+
+
+def has_access_list(path: str) -> bool:
+    """Return whether a file has an access list, which may name others (acl(5)).
+
+    Then the group's bits say what all who are named in the list may do at most.
+    """
+    if not hasattr(os, "getxattr"):  # only Linux has it
+        return False
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access", follow_symlinks=False))
+    except OSError as error:
+        return error.errno not in (errno.ENODATA, errno.EOPNOTSUPP)
+
+
+#: What :func:`is_own_group` found.
+_own_groups = {0: True}
+
+
+def is_own_group(group: int) -> bool:
+    """Return whether a group has no member but this user and root."""
+    if group not in _own_groups:
+        _own_groups[group] = _look_up_group(group)
+    return _own_groups[group]
+
+
+def _look_up_group(group: int) -> bool:
+    import grp
+    import pwd
+
+    mine = {user.pw_name for user in pwd.getpwall() if user.pw_uid in (0, os.geteuid())}
+    try:
+        members = set(grp.getgrgid(group).gr_mem)
+    except KeyError:
+        members = set()
+    members |= {user.pw_name for user in pwd.getpwall() if user.pw_gid == group}
+    return members <= mine

@@ -1,4 +1,4 @@
-"""Files of secretly's own that its processes share: opened safely, and locked for a moment."""
+"""Files of secretly's own that its processes share, and their folders: made for you alone."""
 
 from __future__ import annotations
 
@@ -8,12 +8,36 @@ import os
 import stat
 import time
 
-from . import make_private_folder
-
-__all__ = ["lock", "open_own"]
+__all__ = ["lock", "make_private_folder", "open_own"]
 
 #: How often, in seconds, to try again to take a lock.
 _INTERVAL = 0.005
+
+
+def make_private_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder, and those that lead to it, for this user alone, whatever the umask.
+
+    A folder that exists is left as it is. Root makes nothing in folders of the user who started
+    sudo: that user couldn't write there later.
+
+    :raises OSError: if it can't be made, or belongs to the user who started sudo.
+    """
+    if os.path.isdir(path):
+        if "SUDO_UID" in os.environ:
+            from . import permissions
+
+            if permissions.sudo_user() == os.stat(path).st_uid:
+                raise OSError(errno.EPERM, f"it would belong to root: {permissions.WITHOUT_SUDO}")
+        return
+    parent = os.path.dirname(os.path.abspath(path))
+    make_private_folder(parent)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    else:
+        os.chmod(path, 0o700)  # the umask may have taken the user's own bits
 
 
 def open_own(path: str, flags: int) -> int:
