@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 
 from ..config import values
-from ..config.invocation import Invocation, NoProfile
+from ..config.invocation import Invocation
 from ..config.model import Configuration
+from ..config.profiles import NoProfile
 from ..text import escape, format_command
 from .console import UsageError
 from .guesses import suggestion

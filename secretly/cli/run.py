@@ -194,8 +194,8 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             "-e always takes a reference: leave one of them out",
         )
     profile = None
-    if invocation is not None or options.profile is not None:
-        from ..config.invocation import chosen_profile
+    if options.profile is not None or (invocation is not None and invocation.row.profiles):
+        from ..config.profiles import chosen_profile  # most commands have no profile
 
         profile = chosen_profile(invocation, options.profile)
     env_file = _read_env_files(options)

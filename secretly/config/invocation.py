@@ -1,27 +1,21 @@
-"""The command line of a known command: its words, its profile, and whether it needs the secret."""
+"""The command line of a known command: its words, and whether it needs the secret."""
 
 from __future__ import annotations
 
-from ..errors import Refused, SecretlyError
 from ..record import Record, computed
-from ..text import escape
 from .known_commands import OPTIONS
-from .model import Command, Profile
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Set
 
     from .launchers import Start
+    from .model import Command
 
-__all__ = ["Invocation", "NoProfile", "Words", "chosen_profile", "parse_words"]
+__all__ = ["Invocation", "Words", "parse_words"]
 
 #: Flags whose name begins that of an option with a value: argparse prefers the exact name.
 _FLAGS = frozenset({"--sign"})
-
-
-class NoProfile(SecretlyError):
-    """The chosen profile does not exist."""
 
 
 class Words(Record):
@@ -134,37 +128,6 @@ def _beginning(words: Sequence[str], subcommands: Sequence[str]) -> str:
         if list(words[: len(wanted)]) == wanted:
             return one
     return ""
-
-
-def chosen_profile(call: Invocation | None, name: str | None) -> Profile | None:
-    """The profile with that name, or the command's default profile.
-
-    :raises NoProfile: if the command has no such profile.
-    :raises Refused: if the call needs a secret, and its command has profiles but no default.
-    """
-    if call is None:
-        if name is not None:
-            raise NoProfile(
-                f"this command has no profile '{escape(name)}'",
-                "only commands in the configuration have profiles: leave out -p",
-            )
-        return None
-    row = call.row
-    names = escape(", ".join(sorted(row.profiles)) or "none")
-    if name is not None:
-        if name not in row.profiles:
-            raise NoProfile(
-                f"{escape(row.name)} has no profile '{escape(name)}'", f"its profiles: {names}"
-            )
-        return row.profiles[name]
-    if not row.profiles or not call.needs_secret:
-        return None
-    if row.default is None:
-        raise Refused(
-            f"{escape(row.name)} has several profiles, and you chose none: {names}",
-            f"choose one: secretly run -p {escape(sorted(row.profiles)[0])} …",
-        )
-    return row.profiles[row.default]
 
 
 def parse_words(arguments: Sequence[str], values: Set[str]) -> Words:
