@@ -270,11 +270,3 @@ class KeychainTimeout(KeychainUnavailable):
     """The keychain did not answer in time. Internal: callers see a KeychainUnavailable."""
 
     answered = False
-
-
-class NotThere(SecretlyError):
-    """The command was not found: exit status 127."""
-
-
-class NotExecutable(SecretlyError):
-    """The command was found, but cannot be executed: exit status 126."""

@@ -16,7 +16,7 @@ import pytest
 import secretly
 from secretly import SecretlyError, errors, testing
 from secretly.config import model
-from secretly.running import launch
+from secretly.running.not_started import NotThere
 
 #: What the contract promises.
 ERRORS = (
@@ -104,7 +104,7 @@ def raised() -> list[tuple[str, ast.Call]]:
 
 def test_every_raised_error_has_a_hint() -> None:
     """Except private kinds, which are caught on the way."""
-    assert launch.NotThere in subclasses(SecretlyError)
+    assert NotThere in subclasses(SecretlyError)
     without = [
         place
         for place, call in raised()

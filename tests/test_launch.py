@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from secretly import Refused, SecretlyError, safefiles
-from secretly.errors import NotExecutable, NotThere
 from secretly.running import launch
 from secretly.running import program as programs
 from secretly.running.launch import Launch, execute, find_program
+from secretly.running.not_started import NotExecutable, NotThere
 
 
 @pytest.fixture
@@ -269,6 +269,7 @@ EXECUTES = """
 import json, sys
 from secretly.errors import SecretlyError
 from secretly.running.launch import Launch, execute, find_program
+from secretly.running.not_started import NotExecutable, NotThere
 try:
     execute(Launch(**json.load(sys.stdin)), say=lambda line: print(line, flush=True))
 except SecretlyError as error:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from secretly.cli import reporting
-from secretly.errors import Cancelled, NotExecutable, NotThere, SecretlyError
+from secretly.errors import Cancelled, SecretlyError
 from secretly.processes.signals import Interrupted, signals
+from secretly.running.not_started import NotExecutable, NotThere
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from ..errors import (
-    BadConfiguration,
-    BadReference,
-    Cancelled,
-    NotExecutable,
-    NotThere,
-    SecretlyError,
-)
+from ..errors import BadConfiguration, BadReference, Cancelled, SecretlyError
 from ..processes.signals import Interrupted, signals
+from ..running.not_started import NotExecutable, NotThere
 from ..text import escape
 from .console import UsageError, say
 

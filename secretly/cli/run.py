@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..config import command_line, loading
-from ..errors import Cancelled, NotThere
+from ..errors import Cancelled, SecretlyError
 from ..record import Record
 from ..redacted import Environ
 from ..running import launch
@@ -218,9 +218,12 @@ def _find_program(call: _Call) -> str:
     """
     try:
         return launch.find_program(call.command[0], call.environ)
-    except NotThere as error:
+    except SecretlyError as error:
+        from ..running.not_started import NotThere
         from .guesses import installed
 
+        if not isinstance(error, NotThere):
+            raise
         raise NotThere(
             f"{error}{installed(call.command[0], call.configuration.commands)}", error.hint
         ) from None

@@ -7,10 +7,10 @@ import os
 import sys
 
 from .. import safefiles
-from ..errors import NotExecutable, NotThere, Refused, SecretlyError
+from ..errors import Refused
 from ..record import Record
 from ..redacted import Environ, NotASecret, to_secret
-from ..text import escape, shell_quote
+from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ def find_program(name: str, environ: Mapping[str, str]) -> str:
     :raises NotThere: if it doesn't exist.
     :raises NotExecutable: if it exists, but can't be executed.
     """
-    if not name:
-        raise NotThere("the command is empty", "give a command after the options")
-    if os.sep in name:
+    if not name or os.sep in name:
         candidates = [name]
     else:
         found = safefiles.program_on_path(name, environ)
@@ -41,17 +39,10 @@ def find_program(name: str, environ: Mapping[str, str]) -> str:
         candidates = [os.path.join(f, name) for f in folders if os.path.isabs(f)]
         candidates = [path for path in candidates if not safefiles.is_shim(path)]
     there = [path for path in candidates if os.path.lexists(path) and os.path.exists(path)]
-    if not there:
-        raise NotThere(
-            f"command not found: {escape(name)}",
-            f"check its name and PATH; to run the one in this folder: ./{escape(name)}"
-            if os.path.exists(name) and os.sep not in name
-            else "check its name and PATH",
-        )
-    if os.path.isdir(there[0]) or not os.access(there[0], os.X_OK):
-        raise NotExecutable(
-            f"{escape(there[0])} is not executable", f"run: chmod +x {shell_quote(there[0])}"
-        )
+    if not there or os.path.isdir(there[0]) or not os.access(there[0], os.X_OK):
+        from . import not_started
+
+        raise not_started.why_not_found(name, there)
     return there[0]
 
 
@@ -190,8 +181,10 @@ def _exec(launch: Launch, environ: dict[bytes, bytes]) -> None:
             script = [b"sh", os.fsencode(launch.program), *argv[1:]]
             os.execve("/bin/sh", script, environ)
     except OSError as error:
+        from . import not_started
+
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        raise _failed(launch.program, error) from None
+        raise not_started.why_refused(launch.program, error) from None
     finally:
         environ = {}  # a traceback may show locals
 
@@ -239,18 +232,6 @@ def _read_locale() -> bytes | None:
         return os.environb.get(b"LC_CTYPE")
     given = [entry for entry in entries if entry.startswith(b"LC_CTYPE=")]
     return given[-1].removeprefix(b"LC_CTYPE=") if given else None
-
-
-def _failed(program: str, error: OSError) -> SecretlyError:
-    name = escape(program)
-    if error.errno == errno.E2BIG:
-        return Refused(
-            f"can't start {name}: its arguments and environment are too long",
-            "a secret in an environment variable can have at most 128 KiB",
-        )
-    if error.errno == errno.ENOENT:
-        return NotThere(f"{name} or its interpreter doesn't exist", "check its first line (#!)")
-    return NotExecutable(f"can't execute {name}: {error.strerror}", "check its permissions")
 
 
 # keyctl(2) and its operations, from <linux/keyctl.h>.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from .. import safefiles
-from ..errors import NotThere, Refused
+from ..errors import Refused
 from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
@@ -75,6 +75,8 @@ def fingerprint(program: str, content: bool = False) -> tuple[int | str, ...]:
         if isinstance(error, PermissionError):  # it may be executable and not readable
             digest = "unreadable"
         else:
+            from .not_started import NotThere
+
             raise NotThere(
                 f"{escape(program)} doesn't exist any more", "the command was not run"
             ) from None
