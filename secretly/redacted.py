@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from .text import READ_LIMIT
+
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from typing import Any, NoReturn, Self, SupportsIndex
 
 __all__ = [
-    "READ_LIMIT",
-    "Environ",
     "NotASecret",
     "Secret",
     "is_cut_short",
     "is_sealed",
     "to_secret",
 ]
-
-#: How many bytes secretly reads at most from a file, a pipe or a program.
-READ_LIMIT = 1 << 20
 
 
 class Secret(str):
@@ -146,14 +143,3 @@ def is_sealed(text: str) -> bool:
         if found and not any(letter.isprintable() and letter != " " for letter in before):
             return True
     return False
-
-
-class Environ(dict[str, str]):
-    """Environment variables, whose values a traceback with captured locals does not show.
-
-    >>> Environ({"TOKEN": "canary-1"})
-    <environment of 1 variables>
-    """
-
-    def __repr__(self) -> str:
-        return f"<environment of {len(self)} variables>"

@@ -1,4 +1,4 @@
-"""Make text from outside harmless before the user, or a pinentry, sees it."""
+"""Make text from outside harmless before the user, a pinentry or a traceback shows it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "READ_LIMIT",
+    "Environ",
     "escape",
     "format_command",
     "format_size",
@@ -19,6 +21,9 @@ __all__ = [
     "shell_quote",
     "shorten",
 ]
+
+#: How many bytes secretly reads at most from a file, a pipe or a program.
+READ_LIMIT = 1 << 20
 
 #: Characters that print nothing or reorder what is around them, beyond those that
 #: ``str.isprintable`` already calls unprintable (Unicode's Cc, Cf, Cs, Co, Cn, Zl, Zp, Zs).
@@ -100,6 +105,17 @@ def _quoted(word: str) -> str:
     import shlex
 
     return shlex.quote(word)
+
+
+class Environ(dict[str, str]):
+    """Environment variables, whose values a traceback with captured locals does not show.
+
+    >>> Environ({"TOKEN": "canary-1"})
+    <environment of 1 variables>
+    """
+
+    def __repr__(self) -> str:
+        return f"<environment of {len(self)} variables>"
 
 
 def format_size(count: int) -> str:

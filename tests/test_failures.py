@@ -16,7 +16,6 @@ from conftest import Tried
 
 from secretly import SecretlyError, SourceFailed, sources
 from secretly.processes.output import Finished
-from secretly.redacted import Environ
 from secretly.reference import parse
 from secretly.sources import (
     Ambiguous,
@@ -30,6 +29,7 @@ from secretly.sources import (
     Unreachable,
 )
 from secretly.testing import FakePinentry
+from secretly.text import Environ
 
 
 class Manager(NamedTuple):

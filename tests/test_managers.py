@@ -35,9 +35,9 @@ from vaults import MASTER, Login, Vault, bitwarden, keepassxc, lastpass, passwor
 
 from secretly import sources
 from secretly.asking import wording
-from secretly.redacted import Environ
 from secretly.reference import parse
 from secretly.testing import FakePinentry, SourceContract
+from secretly.text import Environ
 
 pytestmark = pytest.mark.process
 

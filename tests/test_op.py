@@ -20,11 +20,11 @@ from command import SECRETLY, Ended, Home, Watch, files_with, quick
 from secretly import BadReference, SourceFailed, sources
 from secretly.asking import wording
 from secretly.processes.output import Finished
-from secretly.redacted import Environ
 from secretly.reference import Reference, parse
 from secretly.sources import Items, Run
 from secretly.sources.op import program
 from secretly.testing import FakePinentry, SourceContract
+from secretly.text import Environ
 
 pytestmark = pytest.mark.process
 

@@ -17,11 +17,11 @@ from conftest import lacking
 
 from secretly import safefiles
 from secretly.errors import Refused, SourceFailed
-from secretly.redacted import Environ
 from secretly.reference import parse
 from secretly.safefiles import permissions
 from secretly.sources.items import Items
 from secretly.sources.runs import Run
+from secretly.text import Environ
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="access lists and mounts of Linux")
 

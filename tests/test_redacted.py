@@ -24,7 +24,8 @@ from twisted.logger import formatEventAsClassicLogText
 from twisted.python.failure import Failure
 
 from secretly import Credential, Secret
-from secretly.redacted import READ_LIMIT, Environ, NotASecret, is_cut_short, to_secret
+from secretly.redacted import NotASecret, is_cut_short, to_secret
+from secretly.text import READ_LIMIT, Environ
 
 
 def canary() -> str:

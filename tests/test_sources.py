@@ -24,12 +24,12 @@ from twisted.internet import reactor  # noqa: F401 - it opens what stays open
 from secretly import BadReference, Cancelled, Secret, SourceFailed, sources
 from secretly.asking import wording
 from secretly.processes import child, output
-from secretly.redacted import Environ
 from secretly.reference import Reference, parse
 from secretly.sources import Item, Items, Program, Run, command, env, file, keyring_items, programs
 from secretly.sources import items as items_module
 from secretly.sources.json_fields import read_fields, with_fields
 from secretly.testing import FakePinentry, MemoryKeychain, SourceContract
+from secretly.text import Environ
 
 
 def fetch(reference: str, environ: Mapping[str, str] | None = None) -> Secret:

@@ -16,9 +16,10 @@ import pytest
 from ptys import DEADLINE, wait_until
 
 from secretly import NotFound, PinentryFailed, SourceFailed, api, confirm, secret
-from secretly.redacted import Environ, Secret
+from secretly.redacted import Secret
 from secretly.sources import NoItem, Program, Run, Source, operand
 from secretly.testing import FakePinentry, KeychainContract, MemoryKeychain, SourceContract, sandbox
+from secretly.text import Environ
 
 
 def talk(pinentry: FakePinentry, *lines: bytes, seconds: float = 10) -> tuple[bytes, int]:

@@ -27,7 +27,8 @@ from secretly.publishing.cargo.settings import variable_of
 from secretly.publishing.destination import Destination
 from secretly.publishing.tools import cargo
 from secretly.publishing.upload import Upload
-from secretly.redacted import READ_LIMIT, Secret
+from secretly.redacted import Secret
+from secretly.text import READ_LIMIT
 
 __all__ = ["root_fixture"]
 

@@ -12,8 +12,8 @@ import time
 from .. import safefiles
 from ..config import loading, places
 from ..config.model import Configuration
-from ..redacted import Environ
 from ..resolving.request import Context
+from ..text import Environ
 
 __all__ = ["current"]
 

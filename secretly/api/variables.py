@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from .. import api
 from ..config import values
 from ..errors import SecretlyError
-from ..redacted import Environ, Secret
+from ..redacted import Secret
+from ..text import Environ
 from ..waiting import own_loop
 from .arguments import BadArgument
 

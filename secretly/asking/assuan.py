@@ -9,7 +9,7 @@ from __future__ import annotations
 from .. import text as display
 from ..errors import PinentryFailed
 from ..record import Record
-from ..redacted import READ_LIMIT
+from ..text import READ_LIMIT
 
 __all__ = ["Answer", "Data", "Reader", "command", "escape", "fits", "unescape"]
 

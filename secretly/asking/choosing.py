@@ -10,8 +10,7 @@ from ..config import places
 from ..config.agents import AskingLimits
 from ..errors import NoPinentry, Refused
 from ..record import Record
-from ..redacted import Environ
-from ..text import escape
+from ..text import Environ, escape
 from . import measured, screens
 from .finding import find_terminal
 from .terminal import Terminal

@@ -7,8 +7,7 @@ import sys
 
 from ..errors import SecretlyError
 from ..processes.signals import signals
-from ..redacted import Environ
-from ..text import escape
+from ..text import Environ, escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:

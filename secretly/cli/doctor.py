@@ -7,9 +7,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 
 from ..processes.hardening import hardening
-from ..redacted import Environ
 from ..reference import without_secrets
-from ..text import escape
+from ..text import Environ, escape
 from . import checks
 from .as_json import add_json, print_json
 from .console import drive, user_context

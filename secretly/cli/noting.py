@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..errors import SecretlyError
-from ..redacted import Environ
 from ..running import receipts
+from ..text import Environ
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:

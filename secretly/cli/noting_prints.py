@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Self
 
 from ..errors import SecretlyError
-from ..redacted import Environ
 from ..reference import parse
 from ..resolving.candidates import ResolvedSecret
 from ..running import receipts
+from ..text import Environ
 from .console import say, user_context
 
 

@@ -7,9 +7,8 @@ import os
 from ..config import command_line, loading
 from ..errors import Cancelled, SecretlyError
 from ..record import Record
-from ..redacted import Environ
 from ..running import launch
-from ..text import escape
+from ..text import Environ, escape
 from .console import UsageError, drive, quiet, say, user_context
 from .run_options import RunOptions, parse_options, parse_variable
 

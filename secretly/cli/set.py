@@ -11,13 +11,13 @@ from ..asking import wording
 from ..config.model import Entry
 from ..errors import BadToken, Cancelled, NotFound, Refused
 from ..processes.hardening import hardening
-from ..redacted import READ_LIMIT, NotASecret, Secret, to_secret
+from ..redacted import NotASecret, Secret, to_secret
 from ..reference import parse_name
 from ..resolving.candidates import username_for
 from ..resolving.checking import validate_token
 from ..resolving.request import Context
 from ..resolving.storing import other_usernames, replace_secret, seals
-from ..text import escape
+from ..text import READ_LIMIT, escape
 from .console import UsageError, drive, say, user_context
 from .stored import add_env_files, add_reference
 from .storing import ask_for, confirm_replacing

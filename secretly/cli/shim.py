@@ -9,9 +9,8 @@ from pathlib import Path
 
 from .. import safefiles
 from ..config import loading
-from ..redacted import Environ
 from ..running import shims
-from ..text import escape
+from ..text import Environ, escape
 from .console import UsageError, say
 
 EXAMPLE = """examples:

@@ -6,8 +6,7 @@ import os
 
 from .. import safefiles
 from ..errors import BadConfiguration
-from ..redacted import Environ
-from ..text import escape
+from ..text import Environ, escape
 from . import known_commands
 from .model import Command, Configuration, Entry, Tables
 from .places import config_path

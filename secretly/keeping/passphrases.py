@@ -14,7 +14,8 @@ import sys
 
 from ..errors import Refused
 from ..processes import output
-from ..redacted import Environ, Secret
+from ..redacted import Secret
+from ..text import Environ
 from . import sealing
 from .sealing import Damaged, Keys
 

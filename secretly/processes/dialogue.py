@@ -9,7 +9,7 @@ import termios
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from ..redacted import READ_LIMIT
+from ..text import READ_LIMIT
 from ..waiting import requests
 from .child import NULL, Child
 from .output import (

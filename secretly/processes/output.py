@@ -7,7 +7,7 @@ import os
 import time
 
 from ..record import Record
-from ..redacted import READ_LIMIT
+from ..text import READ_LIMIT
 from ..waiting import requests
 from ..waiting.blocks import suppress
 from .child import Child

@@ -6,8 +6,7 @@ from ..config.invocation import Invocation
 from ..config.model import Command
 from ..errors import Refused
 from ..record import computed
-from ..redacted import Environ
-from ..text import escape, format_command
+from ..text import Environ, escape, format_command
 from . import pins
 from .archives import Readings
 from .changes import changed

@@ -12,9 +12,9 @@ from ..keeping.keychain import Keychain
 from ..keeping.stored_names import StoredNames
 from ..processes import ancestry
 from ..record import Record
-from ..redacted import Environ, Secret
+from ..redacted import Secret
 from ..reference import Reference
-from ..text import escape
+from ..text import Environ, escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:

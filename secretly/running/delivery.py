@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from ..config.values import check_variable
 from ..record import Record
-from ..redacted import Environ
 from ..resolving.request import SecretRequest
-from ..text import escape
+from ..text import Environ, escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ import sys
 from .. import safefiles
 from ..errors import Refused
 from ..record import Record
-from ..redacted import Environ, NotASecret, to_secret
-from ..text import escape
+from ..text import Environ, escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -140,6 +139,10 @@ def _environment(launch: Launch) -> dict[bytes, bytes]:
     environ = _inherited()
     for name in launch.removes:
         environ.pop(os.fsencode(name), None)
+    if not launch.environ:
+        return environ
+    from ..redacted import NotASecret, to_secret  # here for a run that has secrets
+
     for name, value in launch.environ.items():
         try:
             checked = to_secret(value, limit=None)

@@ -17,9 +17,8 @@ from typing import NamedTuple, Self
 from ..asking import lease_wording
 from ..config import places
 from ..processes import ancestry
-from ..redacted import READ_LIMIT
 from ..safefiles import shared
-from ..text import escape
+from ..text import READ_LIMIT, escape
 
 __all__ = ["Lease", "Leases", "Terms"]
 

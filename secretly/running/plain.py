@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..config.model import Command, Profile
 from ..errors import BadReference, Refused
 from ..record import Record
-from ..redacted import Environ, is_sealed
-from ..text import escape
+from ..redacted import is_sealed
+from ..text import Environ, escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:

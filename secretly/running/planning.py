@@ -19,10 +19,9 @@ from ..config.model import Command, Profile
 from ..config.values import is_variable, steers
 from ..errors import Refused
 from ..record import Record
-from ..redacted import Environ
 from ..reference import parse
 from ..resolving.request import SecretRequest
-from ..text import escape
+from ..text import Environ, escape
 from .delivery import Delivery, Environment
 from .launch import Launch
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from ..asking import upload_wording
 from ..errors import Refused
 from ..publishing.pypi_token import PREFIX
-from ..redacted import Environ
 from ..resolving.lookup import NameList
-from ..text import escape, format_command, shell_quote
+from ..text import Environ, escape, format_command, shell_quote
 from . import locating
 from .delivery import is_username
 from .last_use import LastUse

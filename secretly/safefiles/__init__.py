@@ -7,8 +7,7 @@ import os
 import stat
 
 from ..errors import Refused
-from ..redacted import READ_LIMIT
-from ..text import escape
+from ..text import READ_LIMIT, escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:

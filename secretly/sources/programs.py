@@ -6,8 +6,8 @@ from .. import safefiles
 from ..errors import BadReference, SecretlyError, SourceFailed
 from ..processes import output
 from ..record import Record
-from ..redacted import READ_LIMIT, Environ, NotASecret, Secret, to_secret
-from ..text import escape, shell_quote
+from ..redacted import NotASecret, Secret, to_secret
+from ..text import READ_LIMIT, Environ, escape, shell_quote
 from ..waiting.blocks import suppress
 from .failures import Ambiguous, Locked, NoField, NoItem, NotInstalled, Unasked, Unreachable
 from .runs import Run

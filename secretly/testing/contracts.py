@@ -14,9 +14,9 @@ from typing import Any
 
 from ..errors import SecretlyError, SourceFailed
 from ..processes import child
-from ..redacted import Environ
 from ..sources import failures, runs
 from ..sources.source import Source
+from ..text import Environ
 
 
 class KeychainContract:

@@ -11,8 +11,8 @@ from pathlib import Path
 from .. import api
 from ..config import loading
 from ..keeping.stored_names import StoredNames
-from ..redacted import Environ
 from ..resolving import request
+from ..text import Environ
 from .pinentry import FakePinentry
 from .stores import MemoryKeychain, MemorySession
 

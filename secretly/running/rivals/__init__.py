@@ -10,8 +10,7 @@ from __future__ import annotations
 from ...config.invocation import Invocation
 from ...config.values import is_variable
 from ...errors import BadConfiguration, Refused
-from ...redacted import Environ
-from ...text import escape
+from ...text import Environ, escape
 from .rival import Rival
 
 TYPE_CHECKING = False  # typing's own would load it
