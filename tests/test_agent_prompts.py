@@ -17,7 +17,8 @@ from command import Ended, Home, home, quick
 from secretly.asking import agent_prompts, choosing, prompting, screen_turns, wording
 from secretly.asking.assuan import unescape
 from secretly.asking.questions import Prompt
-from secretly.config.agents import Agent, AskingLimits
+from secretly.config.agents import Agent
+from secretly.config.asking_limits import AskingLimits
 from secretly.config.policy import Policy
 from secretly.errors import (
     Cancelled,

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator, Mapping
 
 from ..config import places
-from ..config.agents import Agent, AskingLimits
+from ..config.agents import Agent
+from ..config.asking_limits import AskingLimits
 from ..errors import (
     Cancelled,
     NoPinentry,

@@ -7,7 +7,7 @@ import sys
 
 from .. import safefiles
 from ..config import places
-from ..config.agents import AskingLimits
+from ..config.asking_limits import AskingLimits
 from ..errors import NoPinentry, Refused
 from ..record import Record
 from ..text import Environ, escape

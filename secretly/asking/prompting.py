@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..config.agents import AskingLimits
+from ..config.asking_limits import AskingLimits
 from ..errors import PinentryFailed, Refused
 from ..record import Record
 from ..text import escape

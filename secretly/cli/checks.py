@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .. import safefiles
 from ..asking import choosing, measured, prompting, screens
 from ..config import agents, loading, model, places, policy, values
-from ..config.agents import AskingLimits
+from ..config.asking_limits import AskingLimits
 from ..errors import KeychainUnavailable, SecretlyError
 from ..keeping import sealing
 from ..keeping.identity import IdentityFiles

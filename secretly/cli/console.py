@@ -105,7 +105,7 @@ def user_context(
 
 def _with_own_command(context: Context) -> Context:
     """The context whose errors tell an agent which command the person can run."""
-    from ..config.agents import AskingLimits
+    from ..config.asking_limits import AskingLimits
     from ..text import format_command
 
     limits = context.configuration.pinentry

@@ -21,7 +21,6 @@ __all__ = [
     "PROGRAMS",
     "VARIABLES",
     "Agent",
-    "AskingLimits",
     "find_mark",
     "recognize",
     "recognize_recently",
@@ -89,6 +88,9 @@ PROGRAMS: tuple[tuple[str, str], ...] = (
     ("droid", "Droid"),
 )
 
+#: How their names begin.
+_BEGINNINGS = tuple(pattern.removesuffix("*") for pattern, _ in PROGRAMS)
+
 #: Programs that a person uses to start others: a mark that one of them adds is not an agent's.
 _NOT_AGENTS = frozenset(
     "sh bash dash ash zsh fish ksh mksh yash csh tcsh nu elvish xonsh pwsh busybox direnv env sudo "
@@ -107,23 +109,6 @@ class Agent(Record):
     name: str
     mark: str
     process: ancestry.Ancestor = ancestry.UNKNOWN
-
-
-class AskingLimits(Record):
-    """How the user may be asked, in place of a configured pinentry.
-
-    :param pinentry: the only pinentry that may ask; None: those that are built in, for an agent.
-    :param agent: the agent that started this process; None: a person did.
-    :param command: what the person can run themselves, as a shell reads it.
-    :param as_me: how the person lets agents do what they do, in words.
-    :param is_consent: whether a No refuses the use of a secret.
-    """
-
-    pinentry: str | None
-    agent: Agent | None = None
-    command: str = ""
-    as_me: str = ""
-    is_consent: bool = True
 
 
 def recognize(
@@ -145,15 +130,16 @@ def recognize(
     :param foreground: whether this process can read from a terminal.
     """
     names = _NAMES.union(variable.partition("=")[0] for variable in more[0])
-    marked = [_Seen(one, environment(one.pid, names), more) for one in ancestors()]
+    seen = [(one, environment(one.pid, names)) for one in ancestors()]
     mark = find_mark(environ, more[0])
     below = mark
-    for one in marked:
-        if name := _named(one.process.name, more[1]):
-            return Agent(name, f"the program {_harmless(one.process.name)}", one.process)
-        if below is not None and one.adds_marks:
-            return Agent(*below, one.process)
-        below, mark = one.mark, mark or one.mark
+    for process, variables in seen:
+        if name := _named(process.name, more[1]):
+            return Agent(name, f"the program {_harmless(process.name)}", process)
+        own = find_mark(variables or {}, more[0])
+        if below is not None and own is None and _adds_marks(process, variables):
+            return Agent(*below, process)
+        below, mark = own, mark or own
     if mark is None or (foreground or _in_foreground)():
         return None
     return Agent(*mark)
@@ -180,25 +166,14 @@ def recognize_recently(
     return known[1]
 
 
-class _Seen:
-    """An ancestor, and the mark in its environment."""
+def _adds_marks(process: ancestry.Ancestor, environ: Mapping[str, str] | None) -> bool:
+    """Whether a process without a mark gave one to its child. A person's shell did not.
 
-    def __init__(
-        self,
-        process: ancestry.Ancestor,
-        environ: Mapping[str, str] | None,
-        more: tuple[Sequence[str], Sequence[str]],
-    ) -> None:
-        self.process = process
-        self.mark = find_mark(environ or {}, more[0])
-        #: Whether a mark of its child comes from itself, and it is not a person's shell. The first
-        #: process of a container is the parent of whatever an agent left behind.
-        self.adds_marks = (
-            environ is not None
-            and self.mark is None
-            and process.pid != 1
-            and process.name not in _NOT_AGENTS
-        )
+    The first process of a container is the parent of whatever an agent left behind.
+
+    :param environ: its environment; None: that can't be read.
+    """
+    return environ is not None and process.pid != 1 and process.name not in _NOT_AGENTS
 
 
 def find_mark(environ: Mapping[str, str], more: Sequence[str] = ()) -> tuple[str, str] | None:
@@ -215,6 +190,8 @@ def find_mark(environ: Mapping[str, str], more: Sequence[str] = ()) -> tuple[str
 
 def _named(program: str, more: Sequence[str]) -> str:
     """The name of the agent that a program is; empty if it is none."""
+    if not more and not program.startswith(_BEGINNINGS):  # most often
+        return ""
     for pattern, name in (*PROGRAMS, *((one, _harmless(program)) for one in more)):
         start = pattern.removesuffix("*")
         if program == start or (start != pattern and program.startswith(start)):

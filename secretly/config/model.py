@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from ..reference import Reference
-    from .agents import AskingLimits
+    from .asking_limits import AskingLimits
 
     #: Store what was typed: no, yes, ask after it was accepted, or hold it in memory for so many
     #: seconds.

@@ -231,7 +231,9 @@ class Context(Record):
             more = rules.agent_variables, rules.agent_programs
             agent = agents.recognize_recently(environ, more, ancestors)
         if agent is not None or rules.pinentry is not None:
-            limits = agents.AskingLimits(rules.pinentry, agent, as_me=policy.as_me(rules))
+            from ..config.asking_limits import AskingLimits
+
+            limits = AskingLimits(rules.pinentry, agent, as_me=policy.as_me(rules))
             configuration = configuration._replace(pinentry=limits)
         stored_names = StoredNames.default()
         keychain = Keychain(environ, configuration.backends, stored_names)

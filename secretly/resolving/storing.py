@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..config.agents import AskingLimits
+from ..config.asking_limits import AskingLimits
 from ..errors import Cancelled, KeychainUnavailable, Refused, SecretlyError
 from ..redacted import Secret, is_sealed
 from ..text import escape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ..config.agents import AskingLimits
+from ..config.asking_limits import AskingLimits
 from ..errors import NoPinentry, SourceFailed
 from ..redacted import NotASecret, Secret, to_secret
 from ..text import escape
