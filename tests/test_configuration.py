@@ -22,6 +22,7 @@ from secretly.config.values import check_variable, duration
 from secretly.errors import BadConfiguration, Refused, SecretlyError
 from secretly.publishing.tools import tool_for
 from secretly.reference import Reference
+from secretly.sources import passwordstore
 
 
 @pytest.fixture
@@ -685,8 +686,8 @@ def test_a_home_that_is_no_full_path_does_not_count(home: str) -> None:
         variables = {"XDG_RUNTIME_DIR": folder}
         assert places.runtime_folder(variables) == f"/run/user/{os.geteuid()}"
     for variables in ({"HOME": home}, {"HOME": home, "PASSWORD_STORE_DIR": ""}):
-        assert places.password_store(variables) == os.path.join(system, ".password-store")
-    assert places.password_store({"PASSWORD_STORE_DIR": "/srv/store"}) == "/srv/store"
+        assert passwordstore.folder(variables) == os.path.join(system, ".password-store")
+    assert passwordstore.folder({"PASSWORD_STORE_DIR": "/srv/store"}) == "/srv/store"
 
 
 def test_elsewhere_the_home_is_the_systems_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,11 +44,6 @@ def full_path(path: str, variable: str) -> str:
     )
 
 
-def optional_path(path: str, variable: str) -> str:
-    """A path as :func:`full_path` checks it; a variable that is empty, or not set, names none."""
-    return full_path(path, variable) if path else ""
-
-
 def home_folder(environ: Mapping[str, str]) -> str:
     """The user's home folder: ``HOME``, else the entry in the system's password database.
 
@@ -77,15 +72,6 @@ def xdg_folder(kind: Literal["config", "data", "state"], environ: Mapping[str, s
     below = {"config": ".config", "data": ".local/share", "state": ".local/state"}
     root = named_folder(f"XDG_{kind.upper()}_HOME", environ)
     return root or os.path.join(home_folder(environ), below[kind])
-
-
-def system_folders(environ: Mapping[str, str]) -> list[str]:
-    """The folders of the settings for all users, the first one first; empty names don't count.
-
-    :raises Refused: if one is relative.
-    """
-    named = list(filter(None, environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep)))
-    return [full_path(one, "XDG_CONFIG_DIRS") for one in named or ["/etc/xdg"]]
 
 
 def runtime_folder(environ: Mapping[str, str]) -> str:
@@ -134,17 +120,6 @@ def _from_address(value: str) -> bytes:
     if any(len(one) < 2 or not _HEXADECIMAL.issuperset(one[:2]) for one in others):
         raise ValueError("an address with an invalid escape")
     return first + b"".join(bytes([int(one[:2], 16)]) + one[2:] for one in others)
-
-
-def password_store(environ: Mapping[str, str]) -> str:
-    """The folder of the standard Unix password manager, ``pass``.
-
-    :raises Refused: if ``PASSWORD_STORE_DIR`` is relative: ``pass`` would read from the current
-        folder, where anyone can put an item that is encrypted for the user.
-    """
-    if named := environ.get("PASSWORD_STORE_DIR"):
-        return full_path(named, "PASSWORD_STORE_DIR")
-    return os.path.join(home_folder(environ), ".password-store")
 
 
 def secretly_folder(kind: Literal["config", "data", "state"], environ: Mapping[str, str]) -> str:

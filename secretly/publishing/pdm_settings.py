@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ..config import places
 from ..errors import Refused
 from ..text import escape
+from . import user_settings
 from .tool_call import table_at
 
 Table = Mapping[str, Any]
@@ -126,7 +127,7 @@ class PdmSettings:
             # pdm 2.22 takes an empty name for no settings, 2.29 fails.
             return Path(self._named).absolute() if self._named not in ("", os.devnull) else None
         variable = "XDG_CONFIG_HOME"
-        folder = places.optional_path(self._environ.get(variable, ""), variable)
+        folder = user_settings.optional_path(self._environ.get(variable, ""), variable)
         home = Path(places.home_folder(self._environ))
         usual = ".config"
         if sys.platform == "darwin":
@@ -134,7 +135,7 @@ class PdmSettings:
         return Path(folder or home / usual, "pdm", "config.toml")
 
     def _site_file(self) -> Path:
-        folder = places.system_folders(self._environ)[0]
+        folder = user_settings.system_folders(self._environ)[0]
         if sys.platform == "darwin" and not self._environ.get("XDG_CONFIG_DIRS"):
             folder = "/Library/Application Support"
         return Path(folder, "pdm", "config.toml")

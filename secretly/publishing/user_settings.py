@@ -1,4 +1,4 @@
-"""Where the tools that use platformdirs keep the user's own settings."""
+"""Where the tools that use platformdirs keep the settings of the user, and of all users."""
 
 from __future__ import annotations
 
@@ -29,10 +29,27 @@ def cache_folder(application: str, environ: Mapping[str, str]) -> str:
     return _folder("CACHE", application, environ)
 
 
+def optional_path(path: str, variable: str) -> str:
+    """A path as :func:`~secretly.config.places.full_path` checks it.
+
+    A variable that is empty, or not set, names none.
+    """
+    return places.full_path(path, variable) if path else ""
+
+
+def system_folders(environ: Mapping[str, str]) -> list[str]:
+    """The folders of the settings for all users, the first one first; empty names don't count.
+
+    :raises Refused: if one is relative.
+    """
+    named = list(filter(None, environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep)))
+    return [places.full_path(one, "XDG_CONFIG_DIRS") for one in named or ["/etc/xdg"]]
+
+
 def _folder(kind: str, application: str, environ: Mapping[str, str]) -> str:
     variable = f"XDG_{kind}_HOME"
     places.full_path(environ.get("HOME", "/"), "HOME")
-    named = places.optional_path(environ.get(variable, "").strip(), variable)
+    named = optional_path(environ.get(variable, "").strip(), variable)
     home = places.home_folder(environ)
     if sys.platform != "darwin":
         usual = os.path.join(home, ".config" if kind == "CONFIG" else ".cache")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ..config import places
 from ..errors import Refused
 from ..text import escape
+from . import user_settings
 from .tool_call import ToolCall
 
 #: The keys that the adapter reads, with the types of their values.
@@ -107,7 +108,7 @@ def _named_file(call: ToolCall, path: Path) -> SettingsFile:
 
 
 def _user_file(call: ToolCall) -> SettingsFile | None:
-    places.optional_path(call.environ.get("XDG_CONFIG_HOME", ""), "XDG_CONFIG_HOME")
+    user_settings.optional_path(call.environ.get("XDG_CONFIG_HOME", ""), "XDG_CONFIG_HOME")
     path = Path(places.xdg_folder("config", call.environ), "uv", "uv.toml")
     return _own_file(call, path)
 
@@ -115,7 +116,7 @@ def _user_file(call: ToolCall) -> SettingsFile | None:
 def _system_file(call: ToolCall) -> SettingsFile | None:
     if _is_on(call, "UV_NO_SYSTEM_CONFIG"):
         return None
-    for folder in places.system_folders(call.environ):
+    for folder in user_settings.system_folders(call.environ):
         path = Path(folder, "uv", "uv.toml")
         if path.is_file():
             return _own_file(call, path)

@@ -37,10 +37,21 @@ program = Program(title, "pass", _FAILURES)
 _asking = program._replace(asks=True)
 
 
+def folder(environ: Mapping[str, str]) -> str:
+    """The folder in which ``pass`` keeps its items.
+
+    :raises Refused: if ``PASSWORD_STORE_DIR`` is relative: ``pass`` would read from the current
+        folder, where anyone can put an item that is encrypted for the user.
+    """
+    if named := environ.get("PASSWORD_STORE_DIR"):
+        return places.full_path(named, "PASSWORD_STORE_DIR")
+    return os.path.join(places.home_folder(environ), ".password-store")
+
+
 async def fetch(path: str, fields: Sequence[str], run: Run) -> Mapping[str, str]:
     """Return the first line, or a whole PEM block, as the password; then ``key: value`` lines."""
     given = run.environ.get("PASSWORD_STORE_GPG_OPTS", "")
-    place = os.path.join(places.password_store(run.environ), path.strip("/"))
+    place = os.path.join(folder(run.environ), path.strip("/"))
     if "" in fields and path.strip("/").count("/") >= 2:
         _refuse_protons(path, os.path.isfile(f"{place}.gpg"), run)
     if os.path.isdir(place) and not os.path.isfile(f"{place}.gpg"):  # pass would list it
