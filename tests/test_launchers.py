@@ -12,6 +12,7 @@ import tokens
 from agreement import cases
 
 from secretly import config
+from secretly.asking.upload_wording import project_plugins, project_program, project_script
 from secretly.config.command_line import recognize
 from secretly.config.model import Configuration
 from secretly.errors import Refused
@@ -223,14 +224,29 @@ def test_an_argument_that_a_launcher_replaces_is_refused(line: str, text: str, l
 @pytest.mark.parametrize(
     ("line", "pyproject", "files", "named"),
     [
-        ("pdm run", PDM + 'pre_run = "x"\npost_run = "y"', {}, "the script pre_run"),
-        ("pdm run", PDM + 'pre_invoke = "x"', {}, "the script pre_invoke"),
-        ("pdm run", "", {".pdm-plugins/x": ""}, "the plugins in .pdm-plugins"),
-        ("pdm run", '[tool.pdm]\nplugins = ["x"]', {}, "the plugins in tool.pdm.plugins"),
-        ("hatch run", '[tool.hatch.env]\nrequires = ["x"]', {}, "tool.hatch.env.requires"),
-        ("poetry run", "", {".poetry/plugins/x": ""}, "the plugins in .poetry/plugins"),
-        ("poetry run", '[tool.poetry.scripts]\ntwine = "a:b"', {}, "its own program twine"),
-        ("uv run", '[project.scripts]\ntwine = "a:b"', {}, "its own program twine"),
+        ("pdm run", PDM + 'pre_run = "x"\npost_run = "y"', {}, project_script("pre_run")),
+        ("pdm run", PDM + 'pre_invoke = "x"', {}, project_script("pre_invoke")),
+        ("pdm run", "", {".pdm-plugins/x": ""}, project_plugins(".pdm-plugins")),
+        ("pdm run", '[tool.pdm]\nplugins = ["x"]', {}, project_plugins("tool.pdm.plugins")),
+        (
+            "hatch run",
+            '[tool.hatch.env]\nrequires = ["x"]',
+            {},
+            project_plugins("tool.hatch.env.requires"),
+        ),
+        ("poetry run", "", {".poetry/plugins/x": ""}, project_plugins(".poetry/plugins")),
+        (
+            "poetry run",
+            '[tool.poetry.scripts]\ntwine = "a:b"',
+            {},
+            project_program("twine", "tool.poetry.scripts"),
+        ),
+        (
+            "uv run",
+            '[project.scripts]\ntwine = "a:b"',
+            {},
+            project_program("twine", "project.scripts"),
+        ),
     ],
 )
 def test_code_of_the_project_that_a_launcher_starts_is_named(

@@ -12,6 +12,7 @@ from command import Ended, Home, quick
 from conftest import need
 from test_rows import Server, Web, serving
 
+from secretly.asking import upload_wording
 from secretly.asking.assuan import unescape
 from secretly.testing import FakePinentry
 
@@ -114,7 +115,7 @@ def test_a_tarball_runs_no_script_and_a_folder_is_said_to(
     files = {"package.json": json.dumps({**DEMO, "scripts": scripts})}
     done, shown = run(home, f"publish --registry {url(meant)}", files)
     assert (done.status, sent(meant)) == (0, ARRIVED)
-    assert "the script prepack" in shown
+    assert upload_wording.project_script("prepack") in shown
     assert "npm pack" in shown
     assert f"NPM_TOKEN={SECRET}" in (home.folder / "seen").read_text()
     (home.folder / "seen").unlink()

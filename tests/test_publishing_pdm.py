@@ -123,4 +123,4 @@ def test_a_script_of_the_project_is_shown_where_it_sees_the_token(
     (sent,) = index.uploads
     seen = home.folder / "demo" / "seen"
     assert (seen.read_text().strip() if seen.exists() else "") == ("" if skipped else sent.token)
-    assert ("the script pre_publish" in shown) != skipped
+    assert (upload_wording.project_script("pre_publish") in shown) != skipped

@@ -1806,7 +1806,9 @@ def test_where_other_code_sees_the_token_two_commands_are_named(workdir: Workdir
     workdir.write("pyproject.toml", f"{PROJECT}{hooks}")
     workdir.wheel()
     text = unwrapped(workdir.examine("pdm publish --no-build").consent(PROGRAM, ARGV).text("x"))
-    code = upload_wording.note_line(upload_wording.project_code("the script pre_publish"))
+    code = upload_wording.note_line(
+        upload_wording.project_code(upload_wording.project_script("pre_publish"))
+    )
     assert (
         f"{code}\n{upload_wording.note_line(upload_wording.safer(upload_wording.SAFER))}\n" in text
     )

@@ -572,7 +572,7 @@ def test_age_opens_what_secretly_seals(home: Home) -> None:
         words = ("set", "--sealed", "New", "--stdin")
         done = home.run(*words, environ=fake.environ, stdin="canary-new")
         assert (done.status, "secretly identity export" in done.stderr) == (0, True), done
-        weak = sealed_wording.weak_passphrase("It has 6 characters.")
+        weak = sealed_wording.weak_passphrase(sealed_wording.characters(6))
         assert errors(fake) == ["", "", weak, ""]
     exported = home.run("identity", "export").stdout
     (home.folder / "identity.age").write_text(exported)

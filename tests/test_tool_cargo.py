@@ -25,7 +25,6 @@ from secretly.errors import Refused
 from secretly.publishing.cargo import aliases, index
 from secretly.publishing.cargo.settings import variable_of
 from secretly.publishing.destination import Destination
-from secretly.publishing.tools import cargo
 from secretly.publishing.upload import Upload
 from secretly.redacted import Secret
 from secretly.text import READ_LIMIT
@@ -107,11 +106,11 @@ def assert_refused(
         ("publish -pdemo --manifest-path ./Cargo.toml", "upload: demo 1.0.0"),
         ("yank demo@1.0.0", "yank: demo 1.0.0"),
         ("yank --version 2.0.0", "yank: demo 2.0.0"),
-        ("yank other --version=2.0.0 --undo", "undo the yank of: other 2.0.0"),
-        ("owner --add ada", "owners (add ada): demo"),
+        ("yank other --version=2.0.0 --undo", f"{upload_wording.UNDO_YANK}: other 2.0.0"),
+        ("owner --add ada", f"{upload_wording.change_owners('add ada')}: demo"),
         (
             "owner -aada --add=github:x:y -r bob other",
-            "owners (add ada, github:x:y; remove bob): other",
+            f"{upload_wording.change_owners('add ada, github:x:y; remove bob')}: other",
         ),
     ],
 )
@@ -858,11 +857,10 @@ def test_an_env_file_may_name_the_registry(calls: Calls, corp: Registry) -> None
 
 def test_a_build_that_sees_the_token_is_shown_with_the_way_around_it(calls: Calls) -> None:
     """cargo builds the crate to verify it, with the token in the environment."""
-    code = upload_wording.note_line(upload_wording.project_code(cargo._BUILD))
-    safer = upload_wording.note_line(upload_wording.safer(cargo._SAFER))
+    code = upload_wording.note_line(upload_wording.project_code(upload_wording.CRATE_BUILD))
+    safer = upload_wording.note_line(upload_wording.safer(upload_wording.SAFER_CRATE))
     text = shown(calls.upload("publish"))
     assert (code in text, safer in text) == (True, True)
-    assert "cargo package, then secretly run cargo publish --no-verify" in safer
     for line in ("publish --no-verify", "yank demo@1.0.0", "owner --add ada"):
         text = shown(calls.upload(line))
         assert (code in text, safer in text) == (False, False)
@@ -885,11 +883,12 @@ def test_a_compiler_of_the_project_sees_the_token_without_a_build(
     """cargo asks it for its version to choose dependencies. Your own is yours."""
     calls.write({".cargo/config.toml": text})
     release = calls.upload("publish --no-verify").release
-    assert release.code == ((f"what .cargo/config.toml makes cargo run ({key})",) if key else ())
+    runs = upload_wording.run_by_cargo(".cargo/config.toml", key)
+    assert release.code == ((runs,) if key else ())
     both = calls.upload("publish").release
     assert len(both.code) == len(release.code) + 1
     assert both.packages is not None
-    assert ("in a folder without that file" in both.packages.safer) is bool(key)
+    assert (both.packages.safer == upload_wording.SAFER_CRATE_ELSEWHERE) is bool(key)
     assert calls.upload("yank demo@1.0.0").release.code == ()
     calls.write({".cargo/config.toml": "", "~/.cargo/config.toml": text})
     assert calls.upload("publish --no-verify").release.code == ()

@@ -11,6 +11,7 @@ import pytest
 from agreement import cases
 from toolcalls import Calls, root_fixture
 
+from secretly.asking import upload_wording
 from secretly.errors import Refused
 from secretly.publishing.parsers import npmrc
 from secretly.publishing.steering import check_variables
@@ -698,12 +699,12 @@ def test_the_code_that_sees_the_token_is_named_with_the_commands_that_avoid_it(
     scripts = {"prepack": "x", "prepare": "x", "prepublish": "x", "test": "x", "postpack": ""}
     files = package(scripts=scripts)
     release = look(calls, "publish", files).release
-    assert release.code == ("the script prepack", "the script prepare")
+    assert release.code == tuple(map(upload_wording.project_script, ("prepack", "prepare")))
     notes = "\n".join(release.notes())
-    assert "npm pack, then secretly run npm publish ./demo-1.0.0.tgz" in notes
+    assert upload_wording.safer_npm("", "./demo-1.0.0.tgz") in notes
     assert look(calls, "publish --ignore-scripts", files).release.code == ()
     old = look(calls, "publish --ignore-scripts", files, version="10.9.9").release
-    assert old.code == ("the script prepare",)
+    assert old.code == (upload_wording.project_script("prepare"),)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_destination import HOST, INTERNAL, Workdir
 
+from secretly.asking.upload_wording import PROJECT_PYTHON, project_plugins, project_script
 from secretly.config.command_line import recognize
 from secretly.config.invocation import Invocation
 from secretly.errors import Refused
@@ -474,16 +475,16 @@ def test_pdm_uses_a_ci_identity_where_it_knows_no_password(
     ("line", "text", "code"),
     [
         ("pdm publish", "", ()),
-        ("pdm publish", "scripts.pre_publish = 'x'", ("the script pre_publish",)),
+        ("pdm publish", "scripts.pre_publish = 'x'", (project_script("pre_publish"),)),
         (
             "pdm publish --no-build",
             "scripts = {pre_invoke = 'x', post_publish = {cmd = 'x'}, publish = 'x'}",
-            ("the script pre_invoke", "the script post_publish"),
+            (project_script("pre_invoke"), project_script("post_publish")),
         ),
         ("pdm publish -k :all", "scripts.pre_publish = 'x'", ()),
         ("pdm publish -k x,pre_publish", "scripts.pre_publish = 'x'", ()),
         ("pdm publish -k :pre -k :post", "scripts = {pre_publish='x', post_publish='x'}", ()),
-        ("pdm publish", "plugins = ['x']", ("the plugins in tool.pdm.plugins",)),
+        ("pdm publish", "plugins = ['x']", (project_plugins("tool.pdm.plugins"),)),
     ],
 )
 def test_code_of_the_project_is_named(
@@ -497,10 +498,10 @@ def test_code_of_the_project_is_named(
 def test_the_projects_own_python_and_plugins_are_named(work: Project) -> None:
     """The Python, if it can't be replaced by secretly's."""
     work.write(".pdm-plugins/x")
-    assert work.call("pdm publish --no-build").code() == ("the plugins in .pdm-plugins",)
+    assert work.call("pdm publish --no-build").code() == (project_plugins(".pdm-plugins"),)
     work.write("pyproject.toml", "[project]\nname = 'demo'\nrequires-python = '<3'\n")
     call = work.call("pdm publish --no-build")
-    assert call.code()[1:] == ("the project's own Python",)
+    assert call.code()[1:] == (PROJECT_PYTHON,)
     assert "PDM_PYTHON" not in call.pin().environ
     own = {"PDM_PYTHON": "/usr/bin/python3"}
     assert work.call("pdm publish --no-build", own).code()[1:] == ()

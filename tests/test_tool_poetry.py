@@ -25,6 +25,7 @@ from toolcalls import (
     servers_fixture,
 )
 
+from secretly.asking import upload_wording
 from secretly.config.model import Configuration
 from secretly.errors import Refused
 from secretly.publishing.destination import Destination
@@ -430,7 +431,8 @@ def test_the_projects_plugins_are_code_that_sees_the_token(look: Look) -> None:
     """poetry 2 loads them; secretly never switches them off itself."""
     files = {"project/.poetry/plugins/x.py": ""}
     assert not look("publish")._call.code()
-    assert look("publish", {}, files)._call.code() == ("the plugins in .poetry/plugins",)
+    plugins = upload_wording.project_plugins(".poetry/plugins")
+    assert look("publish", {}, files)._call.code() == (plugins,)
     assert not look("publish --no-plugins", {}, files)._call.code()
     assert "--no-plugins" not in look("publish", {}, files).pin.arguments
 

@@ -31,6 +31,14 @@ def new_passphrase_text(what: str) -> str:
     return f"{what}\nNothing can recover this passphrase. Four random words are a good one."
 
 
+FEW_CHARACTERS, ONLY_DIGITS = "It has few different characters.", "It has only digits."
+
+
+def characters(count: int) -> str:
+    """Return what is weak about a short passphrase."""
+    return f"It has {count} characters."
+
+
 def weak_passphrase(why: str) -> str:
     """Return the error above the prompt after a weak passphrase."""
     return (

@@ -68,6 +68,70 @@ def project_code(what: str) -> str:
     return f"code of this project can read the token: {what}"
 
 
+def project_script(name: str) -> str:
+    """A script that the project's settings have the tool run."""
+    return f"the script {name}"
+
+
+def project_plugins(where: str) -> str:
+    """Plugins of the project's that the tool loads, from a folder or a setting."""
+    return f"the plugins in {where}"
+
+
+def project_program(name: str, setting: str) -> str:
+    """A program of the project's with the name of the tool."""
+    return f"its own program {name} ({setting})"
+
+
+def signing_program(program: str) -> str:
+    """A program that is not GnuPG signs the files."""
+    return f"the program {program}, which signs the files"
+
+
+def imported_module(tool: str) -> str:
+    """A tool may import the module that it uploads."""
+    return f"the module itself, if {tool} imports it to find its version"
+
+
+def started_by(program: str, settings: str) -> str:
+    """git, or hg, starts what the settings of a repository name."""
+    return f"programs that {program} starts because of {settings}"
+
+
+def run_by_cargo(settings: str, keys: str) -> str:
+    """A settings file of the project makes cargo run programs."""
+    return f"what {settings} makes cargo run ({keys})"
+
+
+PROJECT_PYTHON = "the project's own Python"
+CRATE_BUILD = "build scripts, when cargo builds the crate to verify it"
+
+SAFER_CRATE = "cargo package, then secretly run cargo publish --no-verify"
+#: A settings file of the project names the code.
+SAFER_CRATE_ELSEWHERE = (
+    "cargo package, then, in a folder without that file, secretly run cargo publish --no-verify "
+    "--manifest-path PATH/Cargo.toml"
+)
+
+
+def safer_npm(folder: str, file: str) -> str:
+    """npm runs no script of the project when it uploads a file that it packed before."""
+    return f"{f'npm pack {folder}'.rstrip()}, then secretly run npm publish {file}"
+
+
+def packs_itself(tool: str, command: str) -> str:
+    """The tool chooses the files of a package; a command shows them."""
+    return f"{tool} packs the files itself; {command} shows them"
+
+
+UNDO_YANK = "undo the yank of"
+
+
+def change_owners(changes: str) -> str:
+    """The owners of a crate change."""
+    return f"owners ({changes})"
+
+
 def safer(commands: str) -> str:
     """The commands with which no code of the project sees the token."""
     return f"without that code: {commands}"
@@ -89,6 +153,10 @@ def index_at(host: str, *, gets_token: bool) -> str:
 def network(what: str) -> str:
     """The user's own settings change the connection."""
     return f"network: {what}"
+
+
+#: cargo takes its proxy from there.
+GIT_PROXY = "of your Git settings, if they name one"
 
 
 def proxy(host: str) -> str:

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 
+from ..asking import sealed_wording
 from ..errors import Refused
 from ..processes import output
 from ..redacted import Secret
@@ -143,12 +144,13 @@ def _interpreter() -> str:
 
 
 def weakness(passphrase: str) -> str:
-    """Return what is weak about a new passphrase; empty if nothing is.
+    """Return in words what is weak about a new passphrase; empty if nothing is.
 
     Each guess takes a second of a processor, so four random words are enough.
     """
     if len(passphrase) < 14:
-        return f"It has {len(passphrase)} characters."
+        return sealed_wording.characters(len(passphrase))
     if len(set(passphrase)) < 8:
-        return "It has few different characters."
-    return "It has only digits." if passphrase.isdigit() and len(passphrase) < 20 else ""
+        return sealed_wording.FEW_CHARACTERS
+    digits = passphrase.isdigit() and len(passphrase) < 20
+    return sealed_wording.ONLY_DIGITS if digits else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from .. import safefiles
+from ..asking import upload_wording
 from ..config.invocation import Invocation
 from ..config.launchers import PLAIN, Start
 from ..errors import Refused
@@ -91,7 +92,7 @@ class _Look:
         tables = self.read(self.folder("pyproject.toml") / "pyproject.toml")
         for keys in (("project", "scripts"), ("tool", "poetry", "scripts")):
             if self.word in table_at(tables, *keys):
-                yield f"its own program {self.word} ({'.'.join(keys)})"
+                yield upload_wording.project_program(self.word, ".".join(keys))
 
 
 # -- pdm ---------------------------------------------------------------------------
@@ -118,11 +119,11 @@ def _pdm(one: _Look) -> Launched:
     if isinstance(path, str):
         found = {**_of_env_file(folder / path), **found}
     hooks = ("pre_invoke", "pre_run", "post_run")
-    code = [f"the script {name}" for name in hooks if name in scripts]
+    code = [upload_wording.project_script(name) for name in hooks if name in scripts]
     if (folder / ".pdm-plugins").exists():
-        code.append("the plugins in .pdm-plugins")
+        code.append(upload_wording.project_plugins(".pdm-plugins"))
     if table.get("plugins"):
-        code.append("the plugins in tool.pdm.plugins")
+        code.append(upload_wording.project_plugins("tool.pdm.plugins"))
     return Launched(found, (*code, *one.own_scripts()), (("${", one.name),))
 
 
@@ -158,7 +159,7 @@ def _hatch(one: _Look) -> Launched:
     _check_mode(one, root)
     code = [*one.own_scripts()]
     if table_at(tables, "env").get("requires"):
-        code.append("the plugins in tool.hatch.env.requires")
+        code.append(upload_wording.project_plugins("tool.hatch.env.requires"))
     others = table_at(tables, "env", "collectors").keys() - {"default"}
     if others:
         raise one.refused(f"tool.hatch.env.collectors.{min(others)}", "may change environments")
@@ -284,7 +285,7 @@ def _poetry(one: _Look) -> Launched:
     """The project's own program of that name, and its plugins."""
     code = [*one.own_scripts()]
     if (one.folder("pyproject.toml") / ".poetry" / "plugins").exists():
-        code.append("the plugins in .poetry/plugins")
+        code.append(upload_wording.project_plugins(".poetry/plugins"))
     return Launched(code=tuple(code))
 
 

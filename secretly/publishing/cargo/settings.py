@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ... import safefiles
+from ...asking import upload_wording
 from ...config import places
 from ...config.values import steers
 from ...errors import Refused
@@ -137,7 +138,7 @@ class CargoSettings:
             keys += [f"env.{key}" for key in env if steers(key) or key.startswith(_OF_RUSTUP)]
             if layer.by_project and keys:
                 names = escape(shorten(", ".join(keys), 100))
-                yield f"what {escape(layer.set_by)} makes cargo run ({names})"
+                yield upload_wording.run_by_cargo(escape(layer.set_by), names)
 
     @functools.cached_property
     def gits_proxy(self) -> bool:

@@ -60,20 +60,6 @@ _TESTING = "__CARGO_"
 #: The variables for the secrets of all registries.
 _TOKENS = re.compile(r"CARGO_REGISTRY_TOKEN|CARGO_REGISTRIES_\w+_TOKEN", re.ASCII)
 
-#: What runs while cargo verifies a crate.
-_BUILD = "build scripts, when cargo builds the crate to verify it"
-
-#: How the token stays away from it.
-_SAFER = "cargo package, then secretly run cargo publish --no-verify"
-
-#: How it does if a settings file of the project names the code.
-_ELSEWHERE = (
-    "cargo package, then, in a folder without that file, secretly run cargo publish --no-verify "
-    "--manifest-path PATH/Cargo.toml"
-)
-
-_PACKS = "cargo packs the files itself; cargo package --list shows them"
-
 
 class Registry(NamedTuple):
     """The registry of a call.
@@ -303,7 +289,8 @@ class Cargo(ToolCall):
         notes = tuple(self._notes())
         if self._publishes:
             releases = tuple((one.name, one.version) for one in self._packages)
-            return Packages(releases, "upload", safer=self._safer(), notes=(_PACKS, *notes))
+            packs = upload_wording.packs_itself("cargo", "cargo package --list")
+            return Packages(releases, "upload", safer=self._safer(), notes=(packs, *notes))
         if len(self._operands) > 1:
             raise invalid(
                 f"cargo {self._subcommand} takes one crate", self._operands[1], "leave it out"
@@ -315,7 +302,7 @@ class Cargo(ToolCall):
         typed = self.words.last(("--version",))
         if bool(at) == (typed is not None):
             raise Refused("cargo yank takes one version", f"cargo yank {escape(name)}@VERSION")
-        action = "undo the yank of" if self.words.has(("--undo",)) else "yank"
+        action = upload_wording.UNDO_YANK if self.words.has(("--undo",)) else "yank"
         return Packages(((checked(name), typed or version),), action, notes=notes)
 
     def _owners(self) -> str:
@@ -326,7 +313,7 @@ class Cargo(ToolCall):
             raise Refused(
                 "cargo owner changes nothing", "name an owner: --add LOGIN, or --remove LOGIN"
             )
-        return f"owners ({shorten('; '.join(found), 200)})"
+        return upload_wording.change_owners(shorten("; ".join(found), 200))
 
     def _notes(self) -> list[str]:
         """What is unusual about the registry, in words."""
@@ -347,13 +334,15 @@ class Cargo(ToolCall):
         """What runs while cargo verifies the crate, or chooses its dependencies."""
         if not self._publishes:
             return ()
-        programs = tuple(self.settings.programs())
-        return programs if self.words.has(("--no-verify",)) else (_BUILD, *programs)
+        build = () if self.words.has(("--no-verify",)) else (upload_wording.CRATE_BUILD,)
+        return (*build, *self.settings.programs())
 
     def _safer(self) -> str:
         """How the token stays away from it, in words."""
         code = self.code()
-        return (_SAFER if code == (_BUILD,) else _ELSEWHERE) if code else ""
+        if code == (upload_wording.CRATE_BUILD,):
+            return upload_wording.SAFER_CRATE
+        return upload_wording.SAFER_CRATE_ELSEWHERE if code else ""
 
     # -- the connection ------------------------------------------------------------------------
 
@@ -364,7 +353,7 @@ class Cargo(ToolCall):
         if proxy is not None and proxy.value:
             found.append(upload_wording.proxy(proxy_host(str(proxy.value))))
         elif proxy is None and self.settings.gits_proxy:
-            found.append(upload_wording.proxy("of your Git settings, if they name one"))
+            found.append(upload_wording.proxy(upload_wording.GIT_PROXY))
         if certificates is not None:
             found.append(upload_wording.OWN_CERTIFICATES)
         return Network(tuple(found))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ...asking import upload_wording
 from ...config import places
 from ...config.invocation import Words
 from ...errors import Refused
@@ -143,12 +144,12 @@ class Flit(ToolCall):
         manifest = Path(self.start_folder, self.words.last(["--ini-file"]) or "pyproject.toml")
         tables = self.read_toml(manifest)
         if value_at(tables, ("tool", "flit", "metadata")) or _dynamic(tables):
-            found.append("the module itself, if flit imports it to find its version")
+            found.append(upload_wording.imported_module("flit"))
         formats = [value for option, value in self.words.options if option == "--format"]
         if "--no-use-vcs" not in dict(self.words.options) and formats != ["wheel"]:
             for program, settings in (("git", ".git/config"), ("hg", ".hg/hgrc")):
                 if any((folder / f".{program}").exists() for folder in manifest.parents):
-                    found.append(f"programs that {program} starts because of {settings}")
+                    found.append(upload_wording.started_by(program, settings))
         return tuple(found)
 
     def pin(self) -> Pin:

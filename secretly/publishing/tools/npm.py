@@ -32,8 +32,6 @@ from ..tool_call import ToolCall
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 _IDENTITY = (*_GITHUB, "NPM_ID_TOKEN")
 
-_PACKS = "npm packs the files itself; npm pack --dry-run shows them"
-
 
 class Npm(ToolCall):
     """A call of npm."""
@@ -231,12 +229,12 @@ class Npm(ToolCall):
             one = packages[0]
             packed = f"{one.name.lstrip('@').replace('/', '-')}-{one.version}.tgz"
             what = shell_quote(os.path.dirname(one.shown) or ".")
-            safer = f"npm pack {'' if what == '.' else './' + what}".rstrip()
-            safer += f", then secretly run npm publish ./{packed if len(packages) == 1 else 'FILE'}"
+            file = packed if len(packages) == 1 else "FILE"
+            safer = upload_wording.safer_npm("" if what == "." else f"./{what}", f"./{file}")
         where = self._target.chosen_by
         notes = [upload_wording.chosen_by(where)] if where else []
         if self._publishes and not files:
-            notes.append(_PACKS)
+            notes.append(upload_wording.packs_itself("npm", "npm pack --dry-run"))
         return Packages(releases, self._action, files, safer, tuple(notes))
 
     def _version(self, package: NpmPackage) -> str:
@@ -261,7 +259,7 @@ class Npm(ToolCall):
         found = dict.fromkeys(name for one in self._packages for name in one.scripts)
         if self.settings.has("ignore-scripts"):  # npm 10 runs this one all the same
             found = {name: None for name in found if name == "prepare" and self.npm.major < 11}
-        return tuple(f"the script {name}" for name in found)
+        return tuple(upload_wording.project_script(name) for name in found)
 
     # -- the registry ------------------------------------------------------------------
 

@@ -251,14 +251,14 @@ class Pdm(ToolCall):
 
     def code(self) -> tuple[str, ...]:
         """Hooks, plugins of the project, and its own Python, which pdm starts."""
-        found = [f"the script {name}" for name in self._hooks()]
+        found = [upload_wording.project_script(name) for name in self._hooks()]
         folders = dict.fromkeys((self.project_folder, self._found_folder))
         if any((folder / ".pdm-plugins").exists() for folder in folders):
-            found.append("the plugins in .pdm-plugins")
+            found.append(upload_wording.project_plugins(".pdm-plugins"))
         if self._table.get("plugins"):
-            found.append("the plugins in tool.pdm.plugins")
+            found.append(upload_wording.project_plugins("tool.pdm.plugins"))
         if not self._builds and not self._python and not self.environ.get("PDM_PYTHON"):
-            found.append("the project's own Python")
+            found.append(upload_wording.PROJECT_PYTHON)
         return tuple(found)
 
     def _hooks(self) -> Iterator[str]:

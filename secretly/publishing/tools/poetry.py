@@ -143,7 +143,7 @@ class Poetry(ToolCall):
         """The project's own plugins, which poetry 2 loads."""
         plugins = (self.project_folder / ".poetry" / "plugins").exists()
         loaded = plugins and not self.words.has(("--no-plugins",))
-        return ("the plugins in .poetry/plugins",) if loaded else ()
+        return (upload_wording.project_plugins(".poetry/plugins"),) if loaded else ()
 
     def named(self, folder: Path) -> tuple[str, str]:
         """The name and the version, which a plugin may change while it builds."""

@@ -211,7 +211,7 @@ class Twine(ToolCall):
         program = self.words.last(["--sign-with"])
         if not self.words.has(["--sign"]) or program in (None, "gpg", "gpg2"):
             return ()
-        return (f"the program {program}, which signs the files",)
+        return (upload_wording.signing_program(program),)
 
     def pin(self) -> Pin:
         """Give the URL in twine's strongest variable: twine then opens no ``.pypirc``.
