@@ -153,7 +153,7 @@ def test_any_store_may_be_told_about_a_run_before() -> None:
     """It gets the deadline, and what is looked up first; a store that doesn't care is not asked."""
     keychain = Planned(A="canary-1", B="canary-2")
     with prepared(keychain=keychain) as (_, here, _notes):
-        requests = [request_for(name, limit=60.0) for name in "AB"]
+        requests = [request_for(name, time_limit=60.0) for name in "AB"]
         assert [one.secret for one in asyncio.run(obtain_all(requests, here))] == [
             "canary-1",
             "canary-2",

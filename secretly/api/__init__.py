@@ -351,7 +351,7 @@ def _request(parsed: Reference, options: CallOptions) -> SecretRequest:
         confirm=options.confirm,
         verify=options.verify,
         prompt_timeout=arguments.in_seconds(options.timeout, PROMPT_TIMEOUT),
-        limit=time_limit(options.timeout),
+        time_limit=time_limit(options.timeout),
     )
 
 

@@ -86,7 +86,7 @@ class _Call(Record):
             remember=self.options.remember,
             confirm=self.options.confirm,
             prompt_timeout=self.options.prompt_timeout or PROMPT_TIMEOUT,
-            limit=self.options.prompt_timeout,
+            time_limit=self.options.prompt_timeout,
             ignore_stored=self.options.ask,
         )
 

@@ -12,11 +12,12 @@ __all__ = ["ask_whether", "replacing", "say_what_to_do"]
 
 
 async def ask_whether(
-    request: SecretRequest, found: ResolvedSecret, context: Context, more: tuple[str, str]
+    request: SecretRequest, found: ResolvedSecret, context: Context, limits: str, used: str
 ) -> ResolvedSecret:
     """Ask the user to confirm the use of a stored secret; return it with the answer.
 
-    :param more: what limits the secret, and that the same upload had it before.
+    :param limits: what limits the secret.
+    :param used: that the same upload had it before.
     :raises NotConfirmed: if the user answers No.
     :raises Refused: if secretly must not ask.
     """
@@ -30,7 +31,7 @@ async def ask_whether(
         )
     from ..asking import prompting
 
-    question = _question(request, found, context, more)
+    question = _question(request, found, context, limits, used)
     request.before_prompt()
     answer = await prompting.confirm(
         question,
@@ -66,13 +67,13 @@ def say_what_to_do(used: str, found: ResolvedSecret, context: Context) -> None:
 
 
 def _question(
-    request: SecretRequest, found: ResolvedSecret, context: Context, more: tuple[str, str]
+    request: SecretRequest, found: ResolvedSecret, context: Context, limits: str, used: str
 ) -> questions.Prompt:
     """The question, which offers to replace the secret if there is room to say why.
 
-    :param more: what limits the secret, and that the same upload had it before.
+    :param limits: what limits the secret.
+    :param used: that the same upload had it before.
     """
-    limits, used = more
     name, where = escape(found.name), wording.place(found.origin)
     asks = request.who_asks(found.entry.username, found.username)
     whole = request.publishes or limits != ""

@@ -81,7 +81,7 @@ async def confirm_use(
         return found
     from .agreeing import ask_whether
 
-    return await ask_whether(request, found, context, (decided.limits, used))
+    return await ask_whether(request, found, context, decided.limits, used)
 
 
 def wants_another(found: ResolvedSecret) -> bool:

@@ -155,7 +155,7 @@ def _examined(request: SecretRequest, entry: Entry, typed: Secret) -> tuple[Secr
 
 
 async def _with_username(
-    request: SecretRequest, candidate: Candidate, typed: Secret, way: tuple[Asker, Context]
+    request: SecretRequest, candidate: Candidate, typed: Secret, context: Context, asker: Asker
 ) -> Candidate:
     """The candidate with the user name of what was typed, which is asked for where it is needed."""
     prefix, username = request.token_prefix, candidate.username
@@ -164,7 +164,6 @@ async def _with_username(
     named = request._replace(
         reference=Reference("", candidate.name, "username"), prompt=None, repeat=False
     )
-    asker, context = way
     prompt = _prompt(named, candidate, "", context)
     for _ in range(ATTEMPTS):
         name, wrong = _examined(named, candidate.entry, await asker.ask(prompt))
@@ -217,7 +216,7 @@ async def _ask_once(
     prompt = _prompt(request, candidate, problem, context)
     typed, wrong = _examined(request, candidate.entry, await asker.ask(prompt))
     if not wrong:
-        candidate = await _with_username(request, candidate, typed, (asker, context))
+        candidate = await _with_username(request, candidate, typed, context, asker)
         if _stores_early(request, candidate):
             from . import storing
 

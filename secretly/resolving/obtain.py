@@ -44,13 +44,13 @@ async def obtain_all(requests: Sequence[SecretRequest], context: Context) -> lis
 
     :raises PromptTimeout: if the requests have a limit, and all of this takes longer.
     """
-    limit = min((one.limit for one in requests if one.limit is not None), default=None)
+    limit = min((one.time_limit for one in requests if one.time_limit is not None), default=None)
     if limit is None:
         return await _obtain_all(requests, context)
     from ..waiting import tasks
 
     until = time.monotonic() + limit
-    timed = [one._replace(limit=None, until=until) for one in requests]
+    timed = [one._replace(time_limit=None, until=until) for one in requests]
     if is_planned(context.keychain):
         context.keychain.end_by(until)
     names = ", ".join(dict.fromkeys(escape(one.reference.name) for one in requests))

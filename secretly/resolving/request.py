@@ -75,8 +75,8 @@ class SecretRequest(Record):
     :param verify: a function, or a coroutine function, that tries the secret; False means
         that it was not accepted.
     :param prompt_timeout: how long the user has for each question, in seconds.
-    :param limit: how long everything may take together, in seconds; None: each wait has its own
-        limit.
+    :param time_limit: how long everything may take together, in seconds; None: each wait has its
+        own limit.
     :param until: when everything must have ended, a time of the monotonic clock.
     :param ignore_stored: ask, even if it is stored.
     :param repeat: have the user type it twice.
@@ -110,7 +110,7 @@ class SecretRequest(Record):
     confirm: bool | None = None
     verify: Callable[[Secret], Any] | None = None
     prompt_timeout: float = PROMPT_TIMEOUT
-    limit: float | None = None
+    time_limit: float | None = None
     until: float = float("inf")
     ignore_stored: bool = False
     repeat: bool = False

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     #: Values that hold secrets, by the place where each value goes.
     Values = Mapping[DeliveryMethod, SecretRequest | Composed]
 
-    #: Values of variables whose texts hold references.
-    Held = Mapping[str, SecretRequest | Composed]
+    #: The values of variables whose texts hold references.
+    SecretVariables = Mapping[str, SecretRequest | Composed]
 
 
 class PlanInput(Record):
@@ -143,8 +143,8 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
         would go into a variable that steers an upload.
     """
     row = _known(given)
-    (plain, held), by_profile = _plain_variables(given, row), _profile_references(given, row)
-    explicit = _explicit_values(given, held, by_profile)
+    (plain, secret), by_profile = _plain_variables(given, row), _profile_references(given, row)
+    explicit = _explicit_values(given, secret, by_profile)
     chosen = {*plain, *_variables(by_profile), *_variables(explicit)}
     # An inherited empty variable is not a secret: CI sets one for a secret that isn't there.
     present = plain.keys() | {n for n in given.inherited if given.environ.get(n) != ""}
@@ -199,7 +199,9 @@ def _known(given: PlanInput) -> Command:
     )
 
 
-def _plain_variables(given: PlanInput, row: Command) -> tuple[Mapping[str, PlainVariable], Held]:
+def _plain_variables(
+    given: PlanInput, row: Command
+) -> tuple[Mapping[str, PlainVariable], SecretVariables]:
     """The variables with a plain text, and the values of those that hold references."""
     if given.profile is None and given.env_file is None and not row.env:
         return {}, {}  # most calls have none
@@ -218,13 +220,13 @@ def _profile_references(given: PlanInput, row: Command) -> References:
     return {Environment(given.variable(name)): reference for name, reference in secrets}
 
 
-def _explicit_values(given: PlanInput, held: Held, by_profile: References) -> Values:
+def _explicit_values(given: PlanInput, secret: SecretVariables, by_profile: References) -> Values:
     """The values of ``-e``, and the values of variables without a secret in the profile.
 
-    :param held: the values of plain variables that hold references.
+    :param secret: the values of plain variables that hold references.
     """
     decided = _variables(by_profile)
-    left: Values = {Environment(name): held[name] for name in held if name not in decided}
+    left: Values = {Environment(name): secret[name] for name in secret if name not in decided}
     return {**left, **{by: _value(text, by, given) for by, text in given.explicit.items()}}
 
 
