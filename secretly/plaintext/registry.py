@@ -48,9 +48,8 @@ def _matching(pattern: str, environ: Mapping[str, str]) -> list[str]:
         variable, _, below = pattern[1:].partition("/")
         folder = places.named_folder(variable, environ)
         return [os.path.join(folder, below) if below else folder] if folder else []
-    if pattern.startswith("~/.config/") and (
-        root := places.named_folder("XDG_CONFIG_HOME", environ)
-    ):
+    if pattern.startswith("~/.config/"):
+        root = places.xdg_folder("config", environ)
         pattern = os.path.join(glob.escape(root), pattern.removeprefix("~/.config/"))
     home = glob.escape(places.home_folder(environ))
     return glob.glob(pattern.replace("~", home, 1) if pattern.startswith("~/") else pattern)
