@@ -22,7 +22,8 @@ __all__ = [
     "shorten",
 ]
 
-#: How many bytes secretly reads at most from a file, a pipe or a program.
+#: How many bytes secretly reads at most from a file, a pipe or a program, unless it says otherwise
+#: where it reads.
 READ_LIMIT = 1 << 20
 
 #: Characters that print nothing or reorder what is around them, beyond those that
