@@ -1502,7 +1502,7 @@ def test_doctor_leaves_the_terminal_alone(home: Home, pinentry: str) -> None:
         assert terminal.left_over == []
 
 
-# -- env files, and executables of profiles --------------------------------------
+# -- env files, and shims --------------------------------------------------------
 
 
 @pytest.mark.parametrize("options", [["--env-file", "a.env"], ["--env-file=a.env"]])

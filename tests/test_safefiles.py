@@ -266,11 +266,11 @@ def test_without_path_the_systems_own_is_used() -> None:
     assert safefiles.program_on_path("sh", {}) in ("/bin/sh", "/usr/bin/sh")
 
 
-# -- secretly's own executables --------------------------------------------------
+# -- shims -----------------------------------------------------------------------
 
 
 def shim(folder: Path, name: str = "tool") -> Path:
-    """One of the executables that secretly makes."""
+    """A shim."""
     path = program(folder, name)
     path.write_text(f"#!/bin/sh\n{safefiles.SHIM}\necho ours\n")
     return path

@@ -1,4 +1,4 @@
-"""``secretly shim``: small executables for a command's profiles."""
+"""``secretly shim``: small programs for a command's profiles."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ DEV = "root:@http://127.0.0.1:9/\n"
 
 
 class Shims:
-    """A home with a twine, profiles, and their executables.
+    """A home with a twine, profiles, and their shims.
 
     :ivar folder: where these are; it is first on PATH.
     """
@@ -87,7 +87,7 @@ def _none() -> Iterator[Shims]:
 # -- making them -----------------------------------------------------------------
 
 
-def test_each_profile_gets_an_executable(none: Shims) -> None:
+def test_each_profile_gets_a_shim(none: Shims) -> None:
     """The output names them, and says to put their folder on PATH."""
     done = none.make()
     assert done.status == 0

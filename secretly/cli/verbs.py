@@ -24,7 +24,7 @@ VERBS = {
     "list": "list the secrets that are stored or configured",
     "log": "show which program got which secret, and when",
     "token": "show what a PyPI token allows, or make a weaker one",
-    "shim": "make small programs that run a command with a profile",
+    "shim": "make shims, small programs that run a command with a profile",
     "lock": "forget all remembered secrets",
     "check": "check that the secrets of an env file are there",
     "doctor": "check the setup",

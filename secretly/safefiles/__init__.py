@@ -29,7 +29,7 @@ __all__ = [
 #: What every message says of a file that other users can change.
 BY_OTHERS = "could be changed by others"
 
-#: The second line of a shim, the small executable that secretly makes for a command.
+#: The second line of a shim, a small program that runs a command through secretly.
 SHIM = "# Made by secretly."
 
 #: How long, in nanoseconds, a file system may give two changes the same time:
