@@ -564,7 +564,7 @@ def test_the_log_is_chosen_and_shown(place: Home) -> None:
 
 @pytest.mark.process
 def test_without_receipts_the_log_is_empty(place: Home) -> None:
-    """A log that nobody has begun is not an error."""
+    """An empty log is not an error."""
     assert place.run("log") == Ended(0, "", "secretly: no receipts yet\n")
     assert told(place) == []
 

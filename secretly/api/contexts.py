@@ -1,4 +1,4 @@
-"""What a call of the library works with: the configuration, the environment and the policy.
+"""The context of a library call: the configuration, the environment and the policy.
 
 A program may call a thousand times together. So the configuration is loaded again only if its file
 has changed, and the environment is copied again only if a variable has.

@@ -1,4 +1,4 @@
-"""What is known of the measured pinentries: which of them open a window.
+"""Facts about the measured pinentries: which of them open a window.
 
 A pinentry's flavor is its own claim, and many wrappers claim a flavor that GnuPG expects. So
 secretly never relies on the flavor alone: the program must be a measured one too. Consent relies

@@ -1,4 +1,4 @@
-"""What the user is asked, and what a pinentry's answer means."""
+"""Questions to the user, and the meaning of a pinentry's answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person typed: made into a secret, or refused. It loads while the person types."""
+"""The answer to a prompt, checked and made into a secret. It loads while the prompt is open."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from .questions import several_lines
 
 __all__ = ["checked"]
 
-#: What no secret has: the control characters except tab, LF and CR, which a paste may have.
+#: The control characters that no secret has: all but tab, LF and CR, which a paste may have.
 _CONTROLS = frozenset(range(0x20)) - frozenset(b"\t\n\r") | {0x7F}
 
 
 def checked(typed: bytearray) -> Secret:
-    """Return what was typed as a secret, and overwrite the bytes.
+    """Return the answer as a secret, and overwrite its bytes.
 
-    :raises PinentryFailed: if it can't be one.
-    :raises Refused: if it has several lines, or is the first line of several.
+    :raises PinentryFailed: if the answer can't be a secret.
+    :raises Refused: if the answer has several lines, or is the first line of several.
     """
     try:
         if _CONTROLS.isdisjoint(typed):

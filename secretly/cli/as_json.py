@@ -1,4 +1,4 @@
-"""What ``--json`` prints: one object, which docs/reference/json.rst describes."""
+"""The output of ``--json``: one object, which docs/reference/json.rst describes."""
 
 from __future__ import annotations
 

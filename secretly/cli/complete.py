@@ -1,4 +1,4 @@
-"""What a shell offers for a word of ``secretly``'s command line.
+"""Completions for a word of ``secretly``'s command line.
 
 The scripts in ``completions/`` call ``secretly __complete WORD...`` with the words after
 ``secretly`` up to the one that is completed. The first line that it prints is what to offer:

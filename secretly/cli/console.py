@@ -1,4 +1,4 @@
-"""What all verbs share: messages, signals, the user's context."""
+"""Messages, signals and the user's context, for all verbs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``secretly run --dry-run`` prints."""
+"""The output of ``secretly run --dry-run``."""
 
 from __future__ import annotations
 

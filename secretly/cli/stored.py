@@ -1,4 +1,4 @@
-"""What the verbs for stored secrets share."""
+"""Arguments, look-ups and output of the verbs for stored secrets."""
 
 from __future__ import annotations
 

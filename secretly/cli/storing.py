@@ -1,4 +1,4 @@
-"""What the verbs share that store a secret which the user types."""
+"""Prompts of the verbs that store a typed secret."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is configured, and which commands are known."""
+"""The configuration, and the known commands."""

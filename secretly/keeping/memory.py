@@ -1,4 +1,4 @@
-"""How much memory this process can still get. Loaded only for a passphrase's work."""
+"""The memory that this process can still get. Loaded only for a passphrase's work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is found in a file: secrets, where they are, and the kinds of files that hold them."""
+"""Findings in a file: secrets, their positions, and the kinds of files that hold them."""
 
 from __future__ import annotations
 

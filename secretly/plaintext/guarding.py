@@ -1,4 +1,4 @@
-"""Whether secretly may rewrite a file: it must be the user's alone, and in no version control."""
+"""Checks before a file is rewritten: it must be the user's alone, and in no version control."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What looks like a secret: by the variable's name, by the token's shape."""
+"""Signs of a secret: the variable's name, the token's shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which lines of a shell's file are code, and not in a here-document or in quotes."""
+"""The lines of code in a shell's file, outside of here-documents and quotes."""
 
 from __future__ import annotations
 

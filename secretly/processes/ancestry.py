@@ -1,4 +1,4 @@
-"""Who started this process: its ancestors, as far as the system shows them.
+"""The ancestors of this process, as far as the system shows them.
 
 Everything here is what processes say of themselves. A process can change its name, and can leave
 its ancestors: so this is good for a dialog, and for being more careful, never for less.

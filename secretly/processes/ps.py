@@ -1,4 +1,4 @@
-"""What ps(1) shows, for systems that have no /proc, such as macOS."""
+"""The process list of ps(1), for systems that have no /proc, such as macOS."""
 
 from __future__ import annotations
 

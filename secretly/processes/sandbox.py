@@ -1,4 +1,4 @@
-"""Whether a sandbox keeps this process from the keychain and from every window."""
+"""Sandboxes that keep this process from the keychain and from every window."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a publishing tool would upload, where, and with which token."""
+"""Uploads of publishing tools: the files, the index and the token."""

@@ -1,4 +1,4 @@
-"""What has changed between two looks at an upload."""
+"""The changes between two looks at an upload."""
 
 from __future__ import annotations
 

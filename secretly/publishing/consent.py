@@ -1,4 +1,4 @@
-"""What you see before an upload, and agree to."""
+"""The upload summary, which the user reads and agrees to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What launchers such as ``pdm run`` add to a call because their project says so."""
+"""Settings with which a project changes what ``pdm run`` and other launchers start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What steers an upload besides the command line: variables that others set for it."""
+"""Variables that steer an upload, as well as its command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a PyPI token is good for a use."""
+"""Checks of a PyPI token before its use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the adapters of publishing tools answer with: small records."""
+"""The records that the adapters of publishing tools return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the tools that use platformdirs keep the settings of the user, and of all users."""
+"""The folders of settings, the user's and all users', for tools that use platformdirs."""
 
 from __future__ import annotations
 

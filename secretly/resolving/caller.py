@@ -1,4 +1,4 @@
-"""What the policy asks of a caller before anything is looked up."""
+"""Checks of the caller against the policy, before anything is looked up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a secret is missing: it is not stored, or the keychain can't give it."""
+"""The error for a missing secret: it is not stored, or the keychain can't give it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is requested, what comes back, and what a resolution works with."""
+"""Requests for secrets, and the context in which they are resolved."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def open_text(name: str, text: str, keys: Keys) -> Secret:
 
 @contextlib.contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Say which secret it is that can't be opened."""
+    """Put the secret's name, and the fix, into the error of the block."""
     try:
         yield
     except sealing.Damaged as error:

@@ -1,4 +1,4 @@
-"""Why a secret that was found can't be used, and how to replace it."""
+"""Errors for a secret that was found and can't be used, with the way to replace it."""
 
 from __future__ import annotations
 

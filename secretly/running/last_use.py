@@ -1,4 +1,4 @@
-"""Whether the same upload had the same secret a while ago, from the receipts.
+"""The last use of the same secret for the same upload, from the receipts.
 
 secretly becomes the tool, so it can't see that the index refuses a token. The next upload of the
 same files can say what to do if it did.

@@ -1,4 +1,4 @@
-"""Which index made each stored token: an upload by URL may be for one of them."""
+"""The index that made each stored token: an upload by URL may be for one of them."""
 
 from __future__ import annotations
 

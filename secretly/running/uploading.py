@@ -1,4 +1,4 @@
-"""What an upload changes in a run: what is shown and checked, and what is forced on the tool."""
+"""The upload of a run: its summary, its checks, and the pin that forces its index on the tool."""
 
 from __future__ import annotations
 

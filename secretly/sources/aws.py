@@ -1,4 +1,4 @@
-"""What AWS's stores share: the program ``aws``, version 1 or 2, and its failures."""
+"""The program ``aws``, version 1 or 2, and its failures, for all of AWS's stores."""
 
 from __future__ import annotations
 

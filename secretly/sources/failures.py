@@ -1,4 +1,4 @@
-"""How a source fails: one error for each case, with a hint that names the command to run."""
+"""Failures of a source: one error for each case, with a hint that names the command to run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source is. Only for type checkers and other packages, so no run loads this."""
+"""The protocol of a source. Only type checkers and other packages load this module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request needs of an event loop. Only for type checkers, so no start loads this."""
+"""The protocol of event loops, as requests use them. Only type checkers load this module."""
 
 from __future__ import annotations
 

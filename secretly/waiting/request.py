@@ -1,4 +1,4 @@
-"""What a request is, and how it finds out what drives a coroutine.
+"""Requests, and how they recognize the driver of a coroutine.
 
 An awaited request yields itself to the coroutine's driver. The reply shows which driver it is:
 

@@ -1,4 +1,4 @@
-"""Where a registry of cargo takes uploads: its index says so."""
+"""The index of a cargo registry, which says where the registry takes uploads."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ class Workspace:
         return path == self._root or "workspace" not in tables
 
     def _is_excluded(self, path: Path, root: Path) -> bool:
-        """Whether a workspace leaves out a package. One that it names it never does."""
+        """Whether a workspace leaves out a package. It never leaves out a member that it names."""
 
         def is_in(key: str) -> bool:
             names = _texts(value_at(self._read(root), ("workspace", key)))

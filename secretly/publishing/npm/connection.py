@@ -1,4 +1,4 @@
-"""What the user's own settings of npm change about the connection."""
+"""The proxies and certificates in the user's own settings of npm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How each tool's own parser reads a command line: a module for each parser.
+"""Parsers of command lines that read as the tools' own parsers do: a module for each.
 
 Each refuses what its tool would refuse, and the forms that versions of the parser read differently.
 """

@@ -1,4 +1,4 @@
-"""What the modules of this package share."""
+"""The record of a rival credential, and the helpers of the modules in this package."""
 
 from __future__ import annotations
 

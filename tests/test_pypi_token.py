@@ -113,7 +113,7 @@ def written(*sections: bytes, signature: bytes = field(6, Parts().signature)) ->
     return token_of(b"\2" + b"".join(part + b"\0" for part in sections) + b"\0" + signature)
 
 
-def taken_apart(pypitoken: Any, text: str) -> Parts:
+def parsed(pypitoken: Any, text: str) -> Parts:
     """Return the parts of a token, as pypitoken reads them."""
     macaroon = pypitoken.Token.load(text)._macaroon
     return Parts(
@@ -811,23 +811,21 @@ def test_an_attack_gains_nothing(
     whole = made(pypitoken, head, restrictions)
     other = made(pypitoken, {**head, "identifier": "canary-other"}, restrictions)
     options: dict[str, Any] = {"not_before": start, "expires": end, "projects": projects}
-    parts = taken_apart(pypitoken, text := narrow(whole, **options))
+    parts = parsed(pypitoken, text := narrow(whole, **options))
     assert parts.token == text
-    signatures = [
-        taken_apart(pypitoken, value).signature for value in (whole, narrow(other, **options))
-    ]
+    signatures = [parsed(pypitoken, value).signature for value in (whole, narrow(other, **options))]
     attacked = attack(Attack(parts, *signatures, first, second))
     # Only the index can check the signature. secretly reads the token, or calls it malformed.
     with contextlib.suppress(BadToken):
         assert token_scope(attacked).location
         again = narrow(attacked, **options)
-        assert taken_apart(pypitoken, again).caveats[-2:] == parts.caveats[-2:]
+        assert parsed(pypitoken, again).caveats[-2:] == parts.caveats[-2:]
     # An attacker who knows the original signature could use the original token. So here, choose a
     # project and a time that the restrictions allow.
     if attack is Attack.signed_as_before:
         project, now = projects[0], start
     try:
-        changed = taken_apart(pypitoken, attacked).signed != parts.signed
+        changed = parsed(pypitoken, attacked).signed != parts.signed
     except Exception:  # pypitoken can't even load the token
         changed = True
     assert not (changed and good(pypitoken, attacked, project, now))
@@ -889,6 +887,6 @@ def test_any_bytes_are_a_token_or_raise_bad_token(
     text = token_of(data)
     if read_or_refused(text, sentences) is None:
         return
-    parts = taken_apart(pypitoken, text)
+    parts = parsed(pypitoken, text)
     assert re.fullmatch(rb"[A-Za-z0-9.:-]+", parts.location)
-    assert taken_apart(pypitoken, narrow(text)) == parts
+    assert parsed(pypitoken, narrow(text)) == parts
