@@ -165,6 +165,26 @@ def test_only_publishing_knows_the_variables_of_publishing_tools() -> None:
     assert found == set()
 
 
+def test_nothing_that_is_computed_once_depends_on_the_stored_tokens() -> None:
+    """``ToolCall.located`` keeps it: only the destination is found again."""
+    kept = {"computed", "functools.cached_property"}
+    depending = {"locations", "located", "secret_at", "secret_named", "destination"}
+    properties = [
+        (f"{module} {node.name}", node)
+        for module, path in MODULES.items()
+        if module.startswith("publishing.tools.") and "narrows = False" not in path.read_text()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef)
+        if any(ast.unparse(one) in kept for one in node.decorator_list)
+    ]
+    assert len(properties) > 10
+    used = {
+        place: {getattr(one, "attr", getattr(one, "id", "")) for one in ast.walk(node)}
+        for place, node in properties
+    }
+    assert {place for place, names in used.items() if names & depending} == set()
+
+
 # -- records ---------------------------------------------------------------------
 
 

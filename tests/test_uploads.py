@@ -46,50 +46,84 @@ def store(home: Home, name: str, text: str, *options: str) -> None:
     assert home.run("set", name, "--stdin", *options, stdin=text).status == 0
 
 
-#: Shows an upload, and prints how often the call and the index were read.
+#: Carries out a call, and prints how often the call and the index were read until the upload is
+#: checked once more, and until the tool starts.
 COUNTED = """
 import collections, json, os, sys
 from secretly.cli import main
-counts = collections.Counter()
+counts, before, me = collections.Counter(), {}, os.getpid()
 def calls(frame, event, argument):
     code = frame.f_code
     if event == "call" and "/secretly/" in code.co_filename:
         place = code.co_filename.rpartition("/secretly/")[2]
+        if code.co_qualname == "Upload.recheck":
+            before.update(counts)
         counts[f"{place} {code.co_qualname}"] += 1
-def opens(event, arguments):
+def show():
+    print(json.dumps([before or counts, counts]), flush=True)
+def events(event, arguments):
     if event == "open" and str(arguments[0]).endswith(".pypirc") and arguments[1] is None:
         counts["open .pypirc"] += 1
-sys.addaudithook(opens)
+    if event == "os.exec" and os.getpid() == me:
+        sys.setprofile(None)
+        show()
+sys.addaudithook(events)
 sys.setprofile(calls)
-try:
-    main(["run", "--dry-run", "twine", "upload", "-r", "corp", "dist/*"])
-finally:
-    sys.setprofile(None)
-    print(json.dumps(counts))
+main(["run", *sys.argv[1:]])
+sys.setprofile(None)
+show()
 """
 
+#: What reads the call and its index.
+READINGS = (
+    "config/command_line.py recognize",
+    "publishing/upload.py upload_of",
+    "publishing/tools/twine.py Twine.read",
+    "publishing/tools/twine.py Twine.find_destination",
+    "publishing/pypirc.py read_pypirc",
+    "publishing/tool_call.py ToolCall.pypirc",
+    "open .pypirc",
+)
 
-def test_the_call_and_its_index_are_read_once(home: Home) -> None:
-    """One recognition, one reading by the tool's rules, one look at ``.pypirc``."""
-    settings = home.folder / ".pypirc"
-    settings.write_text(
+
+def readings(home: Home, *words: str) -> tuple[dict[str, int], dict[str, int]]:
+    """How often a call is read until its upload is checked once more, and until the tool starts."""
+    (home.folder / ".pypirc").write_text(
         "[distutils]\nindex-servers = corp\n"
         "[corp]\nrepository = https://corp.example/\nusername = ada\n"
     )
-    settings.chmod(0o600)
-    done = home.run_any([sys.executable, "-c", COUNTED])
+    with FakePinentry([True]) as fake:
+        done = home.run_any([sys.executable, "-c", COUNTED, *words], environ=fake.environ)
     assert done.status == 0, done.stderr
-    counts = json.loads(done.stdout.splitlines()[-1])
-    once = [
-        "config/command_line.py recognize",
-        "publishing/upload.py upload_of",
-        "publishing/tools/twine.py Twine.read",
-        "publishing/tools/twine.py Twine.find_destination",
-        "publishing/pypirc.py read_pypirc",
-        "publishing/tool_call.py ToolCall.pypirc",
-        "open .pypirc",
-    ]
-    assert {name: counts.get(name) for name in once} == dict.fromkeys(once, 1)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("[{"))
+    before, all_of_them = ({name: found[name] for name in READINGS} for found in json.loads(line))
+    return before, all_of_them
+
+
+@pytest.mark.parametrize("options", [["--dry-run"], []])
+def test_the_call_and_its_index_are_read_once(home: Home, options: list[str]) -> None:
+    """One recognition, one reading by the tool's rules, one look at ``.pypirc``.
+
+    Just before the tool starts, all but the recognition is done again, on purpose.
+    """
+    store(home, "corp", "canary-password")
+    before, all_of_them = readings(home, *options, "twine", "upload", "-r", "corp", "dist/*")
+    once = dict.fromkeys(READINGS, 1)
+    assert before == once
+    again = {} if options else dict.fromkeys(READINGS[1:], 2)
+    assert all_of_them == once | again
+
+
+@pytest.mark.parametrize("options", [["--dry-run"], []])
+def test_a_token_found_by_its_index_reads_nothing_again(home: Home, options: list[str]) -> None:
+    """An index by URL may be that of a stored token: only the destination is found once more."""
+    store(home, "PyPI", TOKEN)
+    words = ["twine", "upload", "--repository-url=https://upload.pypi.example/legacy/", "dist/*"]
+    before, all_of_them = readings(home, *options, *words)
+    found_again = {"publishing/tools/twine.py Twine.find_destination": 2}
+    assert before == dict.fromkeys(READINGS, 1) | found_again
+    assert all_of_them["publishing/tools/twine.py Twine.read"] == (1 if options else 2)
+    assert all_of_them["open .pypirc"] == 1  # for the warning about passwords in it
 
 
 URL = "--repository-url https://corp.example/simple/"

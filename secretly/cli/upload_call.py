@@ -38,9 +38,7 @@ def look_at_upload(
         return upload
     launch.locale_as_given()  # before hardening: afterwards it can't be read
     locations = drive_in_place(locating.token_locations(context), {})
-    if not locations:
-        return upload
-    return uploading.look_at_upload(known, plain, context, locations, program=path)
+    return upload.located(locations) if locations else upload
 
 
 def with_listing(prepared: PreparedRun) -> PreparedRun:

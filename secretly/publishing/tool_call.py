@@ -19,7 +19,7 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from typing import Any
+    from typing import Any, Self
 
 
 class ToolCall:
@@ -47,7 +47,8 @@ class ToolCall:
     :ivar environ: the environment that the tool will have.
     :ivar readings: the results of reading the files to upload.
     :ivar origins: the variables that this run sets, with what sets each: ``an env file``.
-    :ivar locations: the names of the stored tokens, by the index that made each.
+    :ivar locations: the names of the stored tokens, by the index that made each. What is computed
+        once doesn't depend on them, apart from :attr:`destination`: see :meth:`located`.
     :ivar commands: the known commands, by their names.
     :ivar program: the path of the program that is started; empty if it is not known.
     """
@@ -220,6 +221,16 @@ class ToolCall:
         :raises Refused: if that can't be known.
         """
         return self.find_destination()
+
+    def located(self, locations: Mapping[str, str]) -> Self:
+        """The same look, with the names of the stored tokens: only the destination is found again.
+
+        :param locations: the names, by the index that made each token.
+        """
+        found = self.__new__(type(self))
+        found.__dict__.update(self.__dict__, locations=locations)
+        found.__dict__.pop("destination", None)
+        return found
 
     @computed
     def pypirc(self) -> Pypirc:

@@ -32,7 +32,7 @@ _FEW = 5
 class Upload:
     """One look at an upload: it reads each settings file once.
 
-    To look again, make another one with :func:`upload_of`.
+    To look at the files again, make another one with :func:`upload_of`.
 
     :param launched: what the launchers of the call add to it.
     :param environ: the environment without that.
@@ -42,6 +42,13 @@ class Upload:
         self._call = call
         self._launched = launched
         self._environ = environ
+
+    def located(self, locations: Mapping[str, str]) -> Upload:
+        """The same look, with the names of the stored tokens: a token's own index may be this one.
+
+        :param locations: the names, by the index that made each token.
+        """
+        return Upload(self._call.located(locations), self._launched, self._environ)
 
     @computed
     def destination(self) -> Destination:
@@ -220,7 +227,7 @@ class Upload:
         return (pypirc.path, section) if section else ("", "")
 
     def recheck(self) -> None:
-        """Look at everything again, just before the tool starts.
+        """Look at everything again, just before the tool starts: each file is read anew.
 
         :raises Refused: if anything differs from what the user saw.
         """

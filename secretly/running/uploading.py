@@ -35,14 +35,12 @@ def look_at_upload(
     invocation: Invocation,
     plain: Mapping[str, PlainVariable],
     context: Context,
-    locations: Mapping[str, str] | None = None,
     *,
     program: str = "",
 ) -> Upload | None:
     """The upload of a call whose subcommand needs a secret; None if it publishes nothing.
 
     :param plain: the variables that this run sets.
-    :param locations: the names of the stored tokens, by the index that made each.
     :param program: the path of the program that is started.
     """
     from ..publishing.tools import tool_for
@@ -59,7 +57,6 @@ def look_at_upload(
         invocation,
         environ,
         origins=origins,
-        locations=locations,
         commands=commands,
         program=program,
     )
