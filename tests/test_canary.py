@@ -246,7 +246,7 @@ async def sealed_and_opened(c: Secret, here: Context) -> object:
     """Keep it sealed, and open it with the passphrase."""
     sealed.put_identity(Path(here.environ["HOME"], ".local/share"))
     user = username_for(None, Entry("A"))
-    await storing.store_secret("A", c, user, here, sealed=True)
+    await storing.store_secret(Entry("A"), c, user, here, sealed=True)
     return await secret("A", timeout=20)
 
 

@@ -31,6 +31,7 @@ from secretly.resolving.candidates import (
 from secretly.resolving.confirming import decide_confirmation
 from secretly.resolving.obtain import obtain_all
 from secretly.resolving.request import SecretRequest, login_name
+from secretly.resolving.storing import store_secret
 from secretly.testing import FakePinentry, sandbox
 
 ENTRIES = {
@@ -291,3 +292,21 @@ def test_a_dry_run_asks_for_an_entry_once_a_request() -> None:
             assert origins.expected(request).entry.username == "ada"
             assert origins.candidates(request)
     assert tables.asked == {"Example": 1}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("username", [None, "eve"])
+def test_storing_what_was_typed_asks_for_an_entry_once_a_request(username: str | None) -> None:
+    """For the prompt, the user name, sealing, and what is stored for another user."""
+    tables = Counting(Example=Entry("Example", username="ada"), Other=Entry("Other"))
+    with FakePinentry(["canary-1", "canary-2"]) as pinentry, sandbox(pinentry) as here:
+        asyncio.run(store_secret(Entry("Example"), "canary-0", Username("bob", True), here))
+        here = here._replace(configuration=here.configuration._replace(secrets=tables))
+        requests = [
+            SecretRequest(parse(name), remember=True, ignore_stored=True, username=username)
+            for name in tables
+        ]
+        assert [one.origin for one in asyncio.run(obtain_all(requests, here))] == [TYPED, TYPED]
+        stored = {"bob", "eve"} if username else {"ada"}  # without a name, it takes bob's place
+        assert set(here.stored_names.usernames("Example")) == stored
+    assert tables.asked == {"Example": 1, "Other": 1}

@@ -628,7 +628,7 @@ def test_a_locked_list_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("secretly.resolving.storing.LISTING", 0.2)
     with prepared() as (_, here, _notes), locked_list(here):
         for change in (
-            lambda: store_secret("A", "canary-1", Username("me", True), here, 5),
+            lambda: store_secret(Entry("A"), "canary-1", Username("me", True), here, 5),
             lambda: forget_secret("A", "me", here, 5),
         ):
             with pytest.raises(KeychainUnavailable, match="list") as caught:

@@ -231,9 +231,10 @@ async def remember(
     """
     value = _storable(Secret(value))  # first: a traceback may show locals
     here, name = context(), parse_name(reference)
-    chosen = username_for(username or None, here.configuration.entry(name))
+    entry = here.configuration.entry(name)
+    chosen = username_for(username or None, entry)
     seconds = arguments.in_seconds(timeout, PROMPT_TIMEOUT)
-    stored = storing.replace_secret(name, value, chosen, here, seconds)
+    stored = storing.replace_secret(entry, value, chosen, here, seconds)
     late = f"can't store {escape(name)} in {seconds:g} s"
     await tasks.bounded(stored, time_limit(timeout), late, KeychainTimeout)
 
@@ -330,7 +331,7 @@ async def _acted(action: Callable[[Secret], Any], request: SecretRequest, user: 
     result = await maybeDeferred(action, found.secret)
     try:
         if found.origin == "typed":
-            await storing.store_secret(name, found.secret, user, here)
+            await storing.store_secret(found.entry, found.secret, user, here)
     except SecretlyError as error:
         here.note(f"{escape(name)} was not stored: {error}")
     return result

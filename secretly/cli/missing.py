@@ -116,8 +116,8 @@ async def _store(one: _Missing, position: str, context: Context, replace: bool) 
     if "username" in one.fields:
         typed = str(await ask_for(name, context, purpose, position=position, field="username"))
     username = username_for(typed, entry)
-    others = await other_usernames(name, username, context)
+    others = await other_usernames(entry, username, context)
     if others and not replace:
         await confirm_replacing(name, username, others, context, True)
     value = await ask_for(name, context, purpose, position=position)
-    await replace_secret(name, value, username, context)
+    await replace_secret(entry, value, username, context)

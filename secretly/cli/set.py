@@ -103,18 +103,18 @@ def _store(name: str, options: Namespace, context: Context) -> int:
         raise NotFound(f"can't ask you for {escape(name)}: prompts are switched off", "use --stdin")
 
     notes: list[str] = []
-    sealed = options.sealed or seals(name, context)
+    sealed = options.sealed or seals(entry, context)
 
     async def store() -> list[str]:
         if piped is None:
             await context.keychain.describe()  # fail before the user types
         notes.extend(await _ready_to_seal(context) if sealed else ())
-        others = await other_usernames(name, username, context)
+        others = await other_usernames(entry, username, context)
         if others and not options.replace:
             await confirm_replacing(name, username, others, context, piped is None)
         value = await ask_for(name, context, purpose) if piped is None else piped
         notes.extend(_of_another_index(name, value))
-        return await replace_secret(name, value, username, context, sealed=sealed)
+        return await replace_secret(entry, value, username, context, sealed=sealed)
 
     try:
         replaced = wording.users(drive(store()))

@@ -40,7 +40,7 @@ async def check_free(finding: Finding, context: Context) -> bool:
             f"the secret for {shown} can't be stored as it is in the file",
             "take it out by hand, and revoke it",
         )
-    others = await other_usernames(name, username, context)
+    others = await other_usernames(entry, username, context)
     if others:
         raise Refused(
             f"{shown} is stored for {escape(wording.users(others))}; the file has it for"
@@ -76,11 +76,11 @@ async def store(finding: Finding, context: Context) -> None:
     """
     if await check_free(finding, context):
         return
-    username = stored_username(finding, context)
-    await store_secret(finding.name, finding.value, username, context)
+    entry, username = context.configuration.entry(finding.name), stored_username(finding, context)
+    await store_secret(entry, finding.value, username, context)
     timeout = None if context.no_input else PROMPT_TIMEOUT
     there = await context.keychain.get(finding.name, username.name, timeout)
-    sealed = there is not None and is_sealed(there) and seals(finding.name, context)
+    sealed = there is not None and is_sealed(there) and seals(entry, context)
     if there != finding.value and not sealed:
         raise Refused(
             f"the keychain returns another value for {escape(finding.name)} than was stored",

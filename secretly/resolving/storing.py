@@ -15,7 +15,7 @@ TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..config.model import Remember
+    from ..config.model import Entry, Remember
 
 #: How long a change of the list of stored names may take, in seconds.
 LISTING = 10.0
@@ -45,9 +45,9 @@ async def remember(
         if isinstance(wanted, (bool, str)):
             store = replace_secret if request.username is None else store_secret
             timeout = max(0.0, request.time_left())
-            await store(candidate.name, value, candidate.username, context, timeout)
+            await store(entry, value, candidate.username, context, timeout)
         else:
-            if seals(candidate.name, context):
+            if seals(entry, context):
                 raise Refused("it is sealed, and each of your programs can read the memory", "")
             context.memory.hold(candidate.name, candidate.username.name, value, wanted)
     except Unlisted as error:
@@ -92,7 +92,7 @@ async def _wants_it_stored(request: SecretRequest, name: str, context: Context) 
 
 
 async def store_secret(
-    name: str,
+    entry: Entry,
     value: str,
     username: Username,
     context: Context,
@@ -102,27 +102,29 @@ async def store_secret(
 ) -> None:
     """Store a secret in the keychain, and put its name on the list.
 
+    :param entry: what is configured for its name.
     :param prompt_timeout: how long the user has to unlock the keychain, in seconds.
     :param sealed: whether to seal it; None: if that is configured, or what is stored is sealed.
     :raises KeychainUnavailable: if it cannot be stored.
     :raises NotFound: if it would be sealed, and the user has no identity.
     """
-    if not (seals(name, context) if sealed is None else sealed):
-        await store_text(name, value, username, context, prompt_timeout)
+    if not (seals(entry, context) if sealed is None else sealed):
+        await store_text(entry.name, value, username, context, prompt_timeout)
         return
     from ..keeping.identity import IdentityFiles
 
-    with IdentityFiles.of(context.environ).sealed(value, name) as text:
-        await store_text(name, text, username, context, prompt_timeout)
+    with IdentityFiles.of(context.environ).sealed(value, entry.name) as text:
+        await store_text(entry.name, text, username, context, prompt_timeout)
 
 
-def seals(name: str, context: Context) -> bool:
-    """Whether a secret of this name is sealed when it is stored.
+def seals(entry: Entry, context: Context) -> bool:
+    """Whether a secret is sealed when it is stored.
 
+    :param entry: what is configured for its name.
     :raises KeychainUnavailable: if the list of stored names is corrupt.
     """
     listed = context.stored_names.read()
-    return context.configuration.entry(name).sealed or listed.is_sealed(name)
+    return entry.sealed or listed.is_sealed(entry.name)
 
 
 async def store_text(
@@ -132,7 +134,7 @@ async def store_text(
     context: Context,
     prompt_timeout: float = PROMPT_TIMEOUT,
 ) -> None:
-    """Store a secret, or a sealed one, as it is: the parameters are those of :func:`store_secret`.
+    """Store a secret, or a sealed one, as it is: other parameters are :func:`store_secret`'s.
 
     :raises KeychainUnavailable: if it cannot be stored.
     """
@@ -154,7 +156,7 @@ async def store_text(
 
 
 async def replace_secret(
-    name: str,
+    entry: Entry,
     value: str,
     username: Username,
     context: Context,
@@ -168,28 +170,29 @@ async def replace_secret(
 
     :returns: the other user names.
     """
-    others = await other_usernames(name, username, context, prompt_timeout)
-    await store_secret(name, value, username, context, prompt_timeout, sealed=sealed)
+    others = await other_usernames(entry, username, context, prompt_timeout)
+    await store_secret(entry, value, username, context, prompt_timeout, sealed=sealed)
     for other in others:
-        await forget_secret(name, other, context, prompt_timeout)
+        await forget_secret(entry.name, other, context, prompt_timeout)
     return others
 
 
 async def other_usernames(
-    name: str, username: Username, context: Context, prompt_timeout: float = PROMPT_TIMEOUT
+    entry: Entry, username: Username, context: Context, prompt_timeout: float = PROMPT_TIMEOUT
 ) -> list[str]:
     """Return the other user names under which a secret of this name is stored.
 
     An item that is not on the list counts if a look-up without the list would find it.
 
+    :param entry: what is configured for the name.
     :raises KeychainUnavailable: if the keychain or the list cannot be used.
     """
-    listed = context.stored_names.usernames(name)
+    listed = context.stored_names.usernames(entry.name)
     found = [other for other in listed if other != username.name]
-    unlisted = username_for(None, context.configuration.entry(name)).name
+    unlisted = username_for(None, entry).name
     if unlisted not in (username.name, *found):
         timeout = patience(context, prompt_timeout)
-        if await context.keychain.get(name, unlisted, timeout) is not None:
+        if await context.keychain.get(entry.name, unlisted, timeout) is not None:
             found.append(unlisted)
     return found
 
@@ -207,8 +210,10 @@ async def forget_secret(
     context.stored_names.items()  # fails before anything is deleted if the list is corrupt
     listed = context.stored_names.usernames(name)
     remembered = drop_remembered(name, username, context)
-    unlisted = username_for(None, context.configuration.entry(name)).name
-    usernames = dict.fromkeys((*listed, unlisted)) if username is None else (username,)
+    usernames = [username] if username is not None else []
+    if username is None:
+        unlisted = username_for(None, context.configuration.entry(name)).name
+        usernames += dict.fromkeys((*listed, unlisted))
     deleted = 0
     try:
         for one in usernames:
