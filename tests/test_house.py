@@ -15,6 +15,10 @@ import house
 import pytest
 from house import FILES, MODULES, ROOMS, ROOT, imports, name, room, tree
 
+from secretly.config.known_commands import ALIASED
+from secretly.publishing.tool_call import ToolCall
+from secretly.publishing.tools import tool_for
+
 TESTS = Path(__file__).parent
 
 #: What is installed.
@@ -148,13 +152,17 @@ def test_all_texts_are_plain() -> None:
 
 # -- what a room knows -----------------------------------------------------------
 
+#: The names of the publishing tools, apart from the one of the demonstration.
+PUBLISHING_TOOLS = {
+    module.rpartition(".")[2] for module in MODULES if module.startswith("publishing.tools.")
+} - {"demo_upload"}
+
 
 def test_only_publishing_knows_the_variables_of_publishing_tools() -> None:
     """The plan asks there. The rows of known commands, and the launchers', name some."""
-    tools = (
-        r"\b(TWINE|UV|FLIT|HATCH|POETRY|PDM|MATURIN)\b|(TWINE|UV|FLIT|HATCH|POETRY|PDM|MATURIN)_"
-    )
-    rooms = {"config", "asking", "keeping", "sources", "resolving", "running", "api"}
+    names = "|".join(tool.upper() for tool in PUBLISHING_TOOLS)
+    tools = rf"\b({names})\b|({names})_"
+    rooms = {"config", "asking", "keeping", "sources", "resolving", "running", "api", "cli"}
     found = {
         module
         for module, path in MODULES.items()
@@ -163,6 +171,40 @@ def test_only_publishing_knows_the_variables_of_publishing_tools() -> None:
         if isinstance(node, ast.Constant) and re.search(tools, str(node.value))
     }
     assert found == set()
+
+
+def test_other_rooms_ask_each_publishing_tool_through_its_adapter() -> None:
+    """They know no tool by its name, and none of its modules.
+
+    The launchers are in ``config/``, and ``keeping/`` knows the items of other programs.
+    """
+    rooms = {"asking", "sources", "resolving", "running", "api", "cli"}
+    found = {
+        (module, node.value)
+        for module, path in MODULES.items()
+        for node in ast.walk(tree(path))
+        if room(module) in rooms
+        if isinstance(node, ast.Constant) and node.value in PUBLISHING_TOOLS
+    }
+    assert found == {("cli.guesses", "twine")}  # the example in a hint
+    inside = ("publishing.tools.", "publishing.cargo.", "publishing.npm.")
+    users = {
+        module
+        for module, path in MODULES.items()
+        if room(module) in rooms and any(one.startswith(inside) for one in imports(path))
+    }
+    assert users == set()
+
+
+def test_only_the_tools_with_aliases_are_asked_for_them() -> None:
+    """A call of another tool that needs no secret loads no adapter."""
+    with_aliases = set()
+    for tool in PUBLISHING_TOOLS:
+        adapter = tool_for(tool)
+        assert adapter is not None
+        if adapter.without_alias is not ToolCall.without_alias:
+            with_aliases.add(tool)
+    assert with_aliases == {*ALIASED}
 
 
 def test_nothing_that_is_computed_once_depends_on_the_stored_tokens() -> None:

@@ -22,7 +22,7 @@ from secretly.asking import upload_wording
 from secretly.config.command_line import recognize
 from secretly.config.model import Entry
 from secretly.errors import Refused
-from secretly.publishing.cargo import aliases, index
+from secretly.publishing.cargo import index
 from secretly.publishing.cargo.settings import variable_of
 from secretly.publishing.destination import Destination
 from secretly.publishing.upload import Upload
@@ -252,7 +252,7 @@ def alias_of(calls: Calls, line: str, environ: Mapping[str, str]) -> tuple[str, 
     """The arguments of a call without its alias."""
     found = recognize(["cargo", *line.split()], calls.known)
     assert found is not None
-    return aliases.expanded(found, {"HOME": str(calls.home), **environ})
+    return cargo.TOOL(found, {"HOME": str(calls.home), **environ}).without_alias()
 
 
 # -- the packages --------------------------------------------------------------------

@@ -231,12 +231,14 @@ def _find_program(call: _Call) -> str:
 def _without_alias(
     known: Invocation, command: Sequence[str], environ: Mapping[str, str]
 ) -> tuple[Invocation, Sequence[str]]:
-    """The call without an alias of cargo's that stands for one with a secret."""
-    if known.row.name != "cargo" or known.needs_secret or known.asks_help:
+    """The call without an alias of the user's that stands for a call with a secret."""
+    if not known.may_be_alias:
         return known, command
-    from ..publishing.cargo.aliases import expanded
+    from ..publishing.tools import tool_for
 
-    arguments = expanded(known, environ)
+    adapter = tool_for(known.row.name)
+    assert adapter is not None
+    arguments = adapter(known, environ).without_alias()
     start = command[: len(command) - len(known.arguments)]
     return known._replace(arguments=arguments), (*start, *arguments)
 

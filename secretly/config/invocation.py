@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..record import Record, computed
-from .known_commands import OPTIONS
+from .known_commands import ALIASED, OPTIONS
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -111,6 +111,11 @@ class Invocation(Record):
             # Only the first arguments count: in `glab -R login mr list`, login is a value.
             return not _beginning(self.arguments, self.row.exceptions)
         return self.subcommand != ""
+
+    @property
+    def may_be_alias(self) -> bool:
+        """Whether the words may be the user's own name for a call that needs the secret."""
+        return self.row.name in ALIASED and not (self.needs_secret or self.asks_help)
 
     @property
     def subcommand(self) -> str:

@@ -7,7 +7,7 @@ commas, until :func:`row` makes the list: a run needs one row, or none.
 
 from __future__ import annotations
 
-__all__ = ["COMMANDS", "OPTIONS", "SECRETS", "row"]
+__all__ = ["ALIASED", "COMMANDS", "OPTIONS", "SECRETS", "row"]
 
 # fmt: off
 SECRETS: dict[str, dict[str, object]] = {
@@ -570,6 +570,9 @@ OPTIONS: dict[str, str] = {
     ),
 }
 # fmt: on
+
+#: The publishing tools whose users may give a call a name of their own: an alias.
+ALIASED = ("cargo",)
 
 #: The keys of a row whose value is a list.
 _LISTS = ("alternatives", "beaten_by", "blanks", "exceptions", "removes", "subcommands", "values")

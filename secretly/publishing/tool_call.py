@@ -113,6 +113,16 @@ class ToolCall:
         """
         raise NotImplementedError
 
+    def without_alias(self) -> tuple[str, ...]:
+        """The arguments without an alias of the user's that stands for a call with a secret.
+
+        A tool that has aliases is in ``ALIASED`` of ``config/known_commands.py``.
+
+        :returns: the arguments as they were typed, if there is none.
+        :raises Refused: if such an alias is not the user's own.
+        """
+        return self.arguments
+
     def why_needs_none(self) -> str:
         """Why this call sends nothing that needs a secret, in words; empty if it does.
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from typing import NamedTuple
 
-from ...config.invocation import Invocation
 from ...errors import Refused
 from ...text import escape
-from ..tools.cargo import CLAP, Cargo
+from .call import CLAP, CargoCall
 from .settings import CargoValue
 
 #: How often an alias may lead to another one.
@@ -32,33 +30,34 @@ class _Step(NamedTuple):
     arguments: tuple[str, ...]
 
 
-def expanded(invocation: Invocation, environ: Mapping[str, str]) -> tuple[str, ...]:
+def expanded(typed: CargoCall) -> tuple[str, ...]:
     """The arguments of a call of cargo without its alias, if it stands for a call with a secret.
 
     :returns: the arguments as they were typed, if it doesn't.
     :raises Refused: if such an alias is not the user's own.
     """
-    call, steps = invocation, list[_Step]()
-    while not call.needs_secret and len(steps) < _MOST:
+    call, steps = typed, list[_Step]()
+    while not call.invocation.needs_secret and len(steps) < _MOST:
         step = None
         with contextlib.suppress(Refused):  # cargo itself says what is wrong
-            step = _step(call, environ)
+            step = _step(call)
         if step is None:
-            return invocation.arguments
+            return typed.arguments
         steps.append(step)
-        call = call._replace(arguments=step.arguments)
-    for step in steps if call.needs_secret else ():
+        invocation = call.invocation._replace(arguments=step.arguments)
+        call = CargoCall(invocation, call.environ)
+    for step in steps if call.invocation.needs_secret else ():
         if step.setting.by_project:
             raise Refused(
                 f"{escape(step.setting.set_by)} says what cargo {escape(step.name)} does",
                 "write the command itself: cargo publish, cargo yank or cargo owner",
             )
-    return call.arguments if call.needs_secret else invocation.arguments
+    return call.arguments if call.invocation.needs_secret else typed.arguments
 
 
-def _step(invocation: Invocation, environ: Mapping[str, str]) -> _Step | None:
+def _step(call: CargoCall) -> _Step | None:
     """The call with its alias replaced; None if it has none."""
-    call, arguments = Cargo(invocation, environ), invocation.arguments
+    arguments = call.arguments
     name = (call.words.words or [""])[0]
     found = None if not name or name in _BUILTIN else call.settings.find("alias", name)
     if found is None:

@@ -9,42 +9,18 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ...asking import upload_wording
-from ...config.invocation import Invocation, Words
+from ...config.invocation import Invocation
 from ...errors import Refused
 from ...text import escape, shorten
 from ..addresses import secret_named
+from ..cargo.call import CLAP, CargoCall
 from ..cargo.index import IndexAnswer, Way, ask, canonical, check_index
 from ..cargo.packages import NAME, Package, Selection, Workspace, checked
-from ..cargo.settings import OPTION, CargoSettings, check_toolchain, variable_of
+from ..cargo.settings import OPTION, check_toolchain, variable_of
 from ..destination import Destination, host_of
-from ..options import Options, invalid
-from ..parsers.clap import Clap
+from ..options import invalid
 from ..steering import proxy_host
 from ..tool import Network, Packages, Pin
-from ..tool_call import ToolCall
-
-#: What the subcommands have in common.
-_REGISTRY = "--index= --registry= --token="
-
-CLAP = Clap(
-    "cargo",
-    Options(
-        "-v/--verbose -q/--quiet -h/--help -V/--version --color= --config= -Z= --locked --offline "
-        "--frozen"
-    ),
-    {
-        "publish": Options(
-            f"{_REGISTRY} -n/--dry-run --no-verify --allow-dirty -p/--package= --workspace --list "
-            "--exclude= -F/--features= --all-features --no-default-features -j/--jobs= "
-            "--keep-going --target= --target-dir= -m/--manifest-path="
-        ),
-        "owner": Options(f"{_REGISTRY} -a/--add= -r/--remove= -l/--list"),
-        "yank": Options(f"{_REGISTRY} --version/--vers= --undo"),
-    },
-    frozenset(
-        (OPTION, "-Z", "--package", "--exclude", "--features", "--target", "--add", "--remove")
-    ),
-)
 
 #: cargo's own name for the public crate registry, and its variable for the secret.
 PUBLIC, _VARIABLE = "crates-io", "CARGO_REGISTRY_TOKEN"
@@ -77,7 +53,7 @@ class Registry(NamedTuple):
     by_project: bool = False
 
 
-class Cargo(ToolCall):
+class Cargo(CargoCall):
     """A call of cargo."""
 
     narrows = False
@@ -99,19 +75,6 @@ class Cargo(ToolCall):
         super().__init__(invocation, environ, *more, **named)
         self.reads = (*self.reads, *filter(_OF_REGISTRY.fullmatch, environ))
 
-    def read(self) -> Words:
-        """Read the command line as clap does, without the toolchain that rustup takes from it."""
-        return CLAP.read(self._arguments)
-
-    @property
-    def toolchain(self) -> tuple[str, ...]:
-        """The word with a toolchain of the user's: ``+nightly``."""
-        return tuple(word for word in self.arguments[:1] if word.startswith("+"))
-
-    @property
-    def _arguments(self) -> tuple[str, ...]:
-        return self.arguments[len(self.toolchain) :]
-
     @property
     def _subcommand(self) -> str:
         return (self.words.words or [""])[0]
@@ -119,6 +82,12 @@ class Cargo(ToolCall):
     @property
     def _operands(self) -> list[str]:
         return self.words.words[1:]
+
+    def without_alias(self) -> tuple[str, ...]:
+        """The arguments with what the user's own alias stands for."""
+        from ..cargo import aliases  # most calls have none
+
+        return aliases.expanded(self)
 
     # -- whether it sends anything -------------------------------------------------------
 
@@ -138,17 +107,6 @@ class Cargo(ToolCall):
         return "--token" if self.words.has(("--token",)) else ""
 
     # -- the registry ----------------------------------------------------------------------
-
-    @functools.cached_property
-    def settings(self) -> CargoSettings:
-        """The settings that count. Options before the subcommand don't, if others follow it."""
-        return CargoSettings(self, self._typed_settings)
-
-    @property
-    def _typed_settings(self) -> list[str]:
-        options, before = self.words.options, self.words.before
-        after = [value or "" for name, value in options[before:] if name == OPTION]
-        return after or [value or "" for name, value in options[:before] if name == OPTION]
 
     @functools.cached_property
     def registry(self) -> Registry:
