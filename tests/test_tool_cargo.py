@@ -25,6 +25,7 @@ from secretly.errors import Refused
 from secretly.publishing.cargo import index
 from secretly.publishing.cargo.settings import variable_of
 from secretly.publishing.destination import Destination
+from secretly.publishing.tools import cargo
 from secretly.publishing.upload import Upload
 from secretly.redacted import Secret
 from secretly.text import READ_LIMIT

@@ -358,7 +358,8 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
     known, upload = call.invocation, None
     shown: Sequence[str] = ()
     if known is not None and known.needs_secret and not call.projects:
-        from .upload_call import look_at_upload, why_gets_none
+        from ..running.uploading import why_gets_none
+        from .upload_call import look_at_upload
 
         upload = look_at_upload(known, path, call.separated(known.row).plain, context)
         if upload is not None:

@@ -1,4 +1,4 @@
-"""The upload of a run: its summary, its checks, and the pin that forces its index on the tool."""
+"""The upload of a run: whether it gets a secret, what is shown, and what is forced on the tool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .usernames import TOKEN, asks_username, upload_username
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from ..config.invocation import Invocation
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..publishing.tool import Pin
     from ..publishing.upload import Upload
     from ..resolving.request import Context
-    from .delivery import PreparedRun
+    from .delivery import DeliveryMethod, PreparedRun
     from .launch import Launch
     from .plain import PlainVariable
     from .planning import PlanInput
@@ -66,6 +66,29 @@ def credentials(row: Command, upload: Upload) -> set[str]:
     """The tool's own variables for the secret and the user name, as named for this index."""
     names = (*row.alternatives, *filter(None, [row.username]))
     return {*upload.secrets(row.secrets), *map(upload.variable, names)}
+
+
+def why_gets_none(
+    explicit: Iterable[DeliveryMethod], row: Command, upload: Upload, context: Context
+) -> str:
+    """Why an upload gets no secret from secretly, in words; empty if it gets one.
+
+    :raises Refused: if the user gives a secret twice: in the call, and with ``-e``.
+    """
+    named = {name for by in explicit for name in by.variables}
+    secrets = credentials(row._replace(username=None), upload) if named else set()
+    if twice := named & secrets:
+        if upload.given_by:
+            raise Refused(
+                f"{upload.given_by} gives a secret, and so does -e {escape(min(twice))}",
+                "leave one of them out",
+            )
+        return ""
+    needs_none = why_needs_none(upload)
+    trusted = "" if needs_none else why_trusted(upload, context)
+    if trusted or upload.given_by or (needs_none and upload.wants_identity):
+        upload.refuse_unseen(credentials(row, upload))
+    return needs_none or trusted
 
 
 def why_needs_none(upload: Upload) -> str:
