@@ -451,18 +451,38 @@ def test_a_project_sends_no_password_elsewhere_without_confirmation(
         (workdir.folder / "given").unlink(missing_ok=True)
 
 
-def test_an_unchecked_certificate_is_allowed_for_the_secret_that_is_sent(workdir: Workdir) -> None:
-    """The index's own secret may be allowed it, and a project's not."""
+def of_a_project(workdir: Workdir) -> list[str]:
+    """A call of pdm in a project that says where the index ``mine`` is."""
     file, text, line = BY_PROJECT["pdm"]
-    workdir.keep("canary-password", "mine/demo")
     workdir.program("pdm")
-    (workdir.folder / file).write_text(text.replace("{url}", "https://index.example/"))
-    index, project = "[secrets.mine]\nunverified = true\n", '[secrets."mine/demo"]\nunverified = '
-    call = ["pdm", *line.split(), "--no-verify-ssl"]
-    workdir.configure(f"{index}{project}false\n")
-    assert_refused(workdir, workdir.run(*call), '[secrets."mine/demo"] unverified = true')
-    workdir.configure(f"{index}{project}true\n")
-    assert workdir.run(*call, answers=[True]).status == 0
+    (workdir.folder / file).write_text(text.replace("{url}", "https://evil.example/"))
+    return ["pdm", *line.split()]
+
+
+@pytest.mark.parametrize("configured", ["", "[secrets.mine]\nconfirm = false\n"])
+def test_a_project_sends_no_password_elsewhere_though_the_command_may_not_publish(
+    workdir: Workdir, configured: str
+) -> None:
+    call = of_a_project(workdir)
+    workdir.keep("canary-password", "mine/demo")
+    workdir.configure(f"[commands.pdm]\npublishes = false\n{configured}")
+    outcome = workdir.run(*call, answers=[False])
+    assert (outcome.status, len(outcome.asked), workdir.ran) == (130, 1, False), outcome
+    assert wording.confirm_use_text("mine/demo", wording.place("keychain"), "") in outcome.asked[0]
+
+
+def test_only_the_password_that_the_tool_sends_is_asked_about(
+    workdir: Workdir,
+) -> None:
+    """Another program of the tool's may need the one beside it: it goes to no index."""
+    call = of_a_project(workdir)
+    for name in ("Other", "Beside"):
+        workdir.keep(f"canary-{name}", name)
+    workdir.configure("[secrets.Other]\nconfirm = false\n[secrets.Beside]\nconfirm = false\n")
+    given = ["-e", "PDM_PUBLISH_PASSWORD=Other", "-e", "BESIDE=Beside"]
+    outcome = workdir.run(*given, *call, answers=[True])
+    assert (outcome.status, len(outcome.prompts), workdir.ran) == (0, 1, True)
+    assert "Other" in outcome.asked[0]
 
 
 def test_no_stored_secret_is_used_without_confirmation(workdir: Workdir) -> None:

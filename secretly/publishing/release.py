@@ -269,7 +269,7 @@ class Release(Record):
     def check_certificates(self, entry: Entry) -> None:
         """Refuse an upload whose tool would not check the index's certificate.
 
-        :param entry: the configuration of the secret, which may allow it.
+        :param entry: the configuration of the index's secret, which may allow it.
         :raises Refused: naming the setting that switches the check off.
         """
         if self.unverified and not entry.unverified:
@@ -282,12 +282,11 @@ class Release(Record):
     def inspect(self, value: Secret, entry: Entry) -> None:
         """Refuse a token that is not for this release; a secret that isn't a token passes.
 
-        :param entry: the configuration of the secret, which the index's may differ from.
+        :param entry: the configuration of the secret.
         :raises BadToken: if the token is malformed.
-        :raises Refused: if another index made the token, the token is for another project or
-            another time, or the index's certificate would not be checked.
+        :raises Refused: if another index made the token, or the token is for another project
+            or another time.
         """
-        self.check_certificates(entry)
         if not pypi_token.is_pypi_token(value):
             if self.packages is None:
                 self._check_code()

@@ -43,7 +43,7 @@ def decide_confirmation(
         needed, by = True, ""
     elif request.confirm is not None:
         needed, by = request.confirm, "--no-confirm"
-    elif found.entry.confirm is False and request.elsewhere and request.elsewhere(found.entry):
+    elif request.elsewhere is not None and request.elsewhere(found.entry):
         needed, by = True, ""
     elif found.entry.confirm is not None:
         needed, by = found.entry.confirm is not False, "confirm = false in the configuration"

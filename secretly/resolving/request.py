@@ -85,7 +85,7 @@ class SecretRequest(Record):
     :param publishes: confirm the use of a stored one, unless configured otherwise. The
         prompt shows the whole purpose, or the use is refused.
     :param elsewhere: says whether a secret with this configuration would go where only the project
-        says. Then ``confirm = false`` doesn't count.
+        says. Then the configuration doesn't count, and its use is confirmed.
     :param inspect: gets the secret and its configuration before the user is asked to
         confirm; raises if the secret must not be used for this.
     :param limits: says what the command gets in place of a PyPI token, for the prompt; empty if it

@@ -49,7 +49,7 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
     projects = given.projects or tuple((run.release and run.release.projects) or ())
     deliveries = tuple(
         _narrower_first(delivery, projects).with_requests(lambda one: one._replace(**shown))
-        for delivery in plan.deliveries
+        for delivery in run.deliveries
     )
     program.check_program(plan.program, context.environ)
     return run._replace(deliveries=deliveries)

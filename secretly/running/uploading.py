@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..publishing.release import Release
     from ..publishing.tool import Pin
     from ..publishing.upload import Upload
-    from ..resolving.request import Context
+    from ..resolving.request import Context, SecretRequest
     from .delivery import DeliveryMethod, PreparedRun
     from .launch import Launch
     from .plain import PlainVariable
@@ -126,8 +126,7 @@ def with_upload(
     typed = use_of(path, argv, given.invocation, ()).command
     last = LastUse(context, typed, current_folder(), upload.release.files)
     shown["used_before"] = last.minutes_ago
-    shown["elsewhere"] = lambda found: _goes_elsewhere(upload, found)
-    return run, shown
+    return _asked_by_place(run, given, upload, entry), shown
 
 
 def _with_release(
@@ -177,6 +176,38 @@ def _with_pin(run: PreparedRun, upload: Upload) -> PreparedRun:
     obtained = {name for one in run.deliveries for name in one.by.variables}
     lines = tuple(_pin_lines(run.launch.argv, launch.argv, upload.pin, obtained))
     return run._replace(launch=launch, pinned=lines, make_files=upload.make_empty)
+
+
+def _asked_by_place(
+    run: PreparedRun, given: PlanInput, upload: Upload, entry: Entry
+) -> PreparedRun:
+    """The run whose requests say whether the upload goes where only the project says.
+
+    A secret that the tool sends is judged by its own configuration, and what the tool gets besides
+    by the index's.
+
+    :param entry: what is configured for the secret of the index.
+    """
+    assert given.invocation is not None
+    own = credentials(given.invocation.row._replace(username=None), upload)
+    sent = {
+        request
+        for delivery in run.deliveries
+        if not own.isdisjoint(delivery.by.variables)
+        for request in delivery.requests
+    }
+
+    def of_sent(found: Entry) -> bool:
+        return _goes_elsewhere(upload, found)
+
+    def of_others(_: Entry) -> bool:
+        return entry.confirm is False and _goes_elsewhere(upload, entry)
+
+    def judged(request: SecretRequest) -> SecretRequest:
+        return request._replace(elsewhere=of_sent if request in sent else of_others)
+
+    deliveries = tuple(delivery.with_requests(judged) for delivery in run.deliveries)
+    return run._replace(deliveries=deliveries)
 
 
 def _goes_elsewhere(upload: Upload, entry: Entry) -> bool:
