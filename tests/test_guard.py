@@ -474,12 +474,12 @@ def test_a_project_sends_no_password_elsewhere_though_the_command_may_not_publis
 def test_only_the_password_that_the_tool_sends_is_asked_about(
     workdir: Workdir,
 ) -> None:
-    """Another program of the tool's may need the one beside it: it goes to no index."""
+    """The other one goes to no index: a program that the tool starts may need it."""
     call = of_a_project(workdir)
-    for name in ("Other", "Beside"):
+    for name in ("Other", "Extra"):
         workdir.keep(f"canary-{name}", name)
-    workdir.configure("[secrets.Other]\nconfirm = false\n[secrets.Beside]\nconfirm = false\n")
-    given = ["-e", "PDM_PUBLISH_PASSWORD=Other", "-e", "BESIDE=Beside"]
+    workdir.configure("[secrets.Other]\nconfirm = false\n[secrets.Extra]\nconfirm = false\n")
+    given = ["-e", "PDM_PUBLISH_PASSWORD=Other", "-e", "EXTRA=Extra"]
     outcome = workdir.run(*given, *call, answers=[True])
     assert (outcome.status, len(outcome.prompts), workdir.ran) == (0, 1, True)
     assert "Other" in outcome.asked[0]

@@ -280,6 +280,15 @@ def test_a_silent_keychain_falls_back_to_a_prompt() -> None:
             assert errors(pinentry) == [said]
 
 
+def test_a_locked_keychain_is_not_asked_again_when_the_turn_to_ask_comes() -> None:
+    """It would ask a second time to be unlocked."""
+    keychain = Watched(locked=True)
+    with prepared("canary-1", "canary-2", keychain=keychain) as (_, here, _notes):
+        found = asyncio.run(obtain_all([request_for("A"), request_for("B")], here))
+        assert [one.secret for one in found] == ["canary-1", "canary-2"]
+    assert keychain.asked == ["A", "B"]
+
+
 @pytest.mark.parametrize("remember", [False, True])
 def test_a_silent_keychain_is_asked_once_a_run(remember: bool) -> None:
     """Three secrets with narrower names, and storing them, take one timeout together."""

@@ -862,6 +862,7 @@ def test_a_build_that_sees_the_token_is_shown_with_the_way_around_it(calls: Call
     safer = upload_wording.note_line(upload_wording.safer(upload_wording.SAFER_CRATE))
     text = shown(calls.upload("publish"))
     assert (code in text, safer in text) == (True, True)
+    assert "cargo package, then secretly run cargo publish --no-verify" in safer
     for line in ("publish --no-verify", "yank demo@1.0.0", "owner --add ada"):
         text = shown(calls.upload(line))
         assert (code in text, safer in text) == (False, False)
@@ -890,6 +891,7 @@ def test_a_compiler_of_the_project_sees_the_token_without_a_build(
     assert len(both.code) == len(release.code) + 1
     assert both.packages is not None
     assert (both.packages.safer == upload_wording.SAFER_CRATE_ELSEWHERE) is bool(key)
+    assert ("in a folder without that file" in both.packages.safer) is bool(key)
     assert calls.upload("yank demo@1.0.0").release.code == ()
     calls.write({".cargo/config.toml": "", "~/.cargo/config.toml": text})
     assert calls.upload("publish --no-verify").release.code == ()

@@ -15,9 +15,9 @@ class AskingLimits(Record):
     """How the user may be asked, in place of a configured pinentry.
 
     :param pinentry: the only pinentry that may ask; None: those that are built in, for an agent.
-    :param agent: the agent that started this process; None: a person did.
-    :param command: what the person can run themselves, as a shell reads it.
-    :param as_me: how the person lets agents do what they do, in words.
+    :param agent: the agent that started this process; None: no agent did.
+    :param command: what the user can run without the agent, as a shell reads it.
+    :param as_me: how the user can let agents do what the user may, in words.
     :param is_consent: whether a No refuses the use of a secret.
     """
 

@@ -210,10 +210,11 @@ async def forget_secret(
     context.stored_names.items()  # fails before anything is deleted if the list is corrupt
     listed = context.stored_names.usernames(name)
     remembered = drop_remembered(name, username, context)
-    usernames = [username] if username is not None else []
-    if username is None:
+    if username is not None:
+        usernames = [username]
+    else:
         unlisted = username_for(None, context.configuration.entry(name)).name
-        usernames += dict.fromkeys((*listed, unlisted))
+        usernames = [*dict.fromkeys((*listed, unlisted))]
     deleted = 0
     try:
         for one in usernames:

@@ -141,7 +141,7 @@ def _environment(launch: Launch) -> dict[bytes, bytes]:
         environ.pop(os.fsencode(name), None)
     if not launch.environ:
         return environ
-    from ..redacted import NotASecret, to_secret  # here for a run that has secrets
+    from ..redacted import NotASecret, to_secret  # most starts without secrets set nothing
 
     for name, value in launch.environ.items():
         try:

@@ -72,7 +72,7 @@ def find_writable_by_others(path: str | os.PathLike[str]) -> str | None:
 
 
 def _is_group_alone(path: str, facts: os.stat_result) -> bool:
-    """Whether a file that its group can change can be changed by no other user for that."""
+    """Whether the group of a file, which can change it, has no other user in it."""
     from . import permissions
 
     return permissions.is_own_group(facts.st_gid) and not permissions.has_access_list(path)
