@@ -451,12 +451,49 @@ def test_a_project_sends_no_password_elsewhere_without_confirmation(
         (workdir.folder / "given").unlink(missing_ok=True)
 
 
-def of_a_project(workdir: Workdir) -> list[str]:
-    """A call of pdm in a project that says where the index ``mine`` is."""
-    file, text, line = BY_PROJECT["pdm"]
-    workdir.program("pdm")
+def of_a_project(workdir: Workdir, tool: str = "pdm") -> list[str]:
+    """A call of a tool in a project that says where the index ``mine`` is."""
+    file, text, line = BY_PROJECT[tool]
+    workdir.program(tool)
     (workdir.folder / file).write_text(text.replace("{url}", "https://evil.example/"))
-    return ["pdm", *line.split()]
+    return [tool, *line.split()]
+
+
+@pytest.mark.parametrize(
+    ("tool", "variable"),
+    [
+        ("uv", "UV_PUBLISH_TOKEN"),
+        ("uv", "UV_PUBLISH_PASSWORD"),
+        ("uv", "UV_PUBLISH_USERNAME"),
+        ("poetry", "POETRY_PYPI_TOKEN_MINE"),
+        ("poetry", "POETRY_HTTP_BASIC_MINE_PASSWORD"),
+        ("poetry", "POETRY_HTTP_BASIC_MINE_USERNAME"),
+        ("pdm", "PDM_PUBLISH_PASSWORD"),
+        ("pdm", "PDM_PUBLISH_USERNAME"),
+    ],
+)
+def test_each_variable_that_a_tool_sends_is_asked_about(
+    workdir: Workdir, tool: str, variable: str
+) -> None:
+    """Each by the configuration of its own secret."""
+    call = of_a_project(workdir, tool)
+    for name in ("Other", "mine"):
+        workdir.keep(f"canary-{name}", name)
+    allowed = '[secrets.mine]\nconfirm = false\nhosts = ["evil.example"]\n'
+    workdir.configure(f"{allowed}[secrets.Other]\nconfirm = false\n")
+    outcome = workdir.run("-e", f"{variable}=Other", *call, answers=[False])
+    assert (outcome.status, len(outcome.prompts), workdir.ran) == (130, 1, False), outcome
+    assert "Other" in outcome.asked[0]
+
+
+def test_an_env_file_that_names_the_place_is_of_the_project(workdir: Workdir) -> None:
+    workdir.program("poetry")
+    (workdir.folder / ".env").write_text("POETRY_REPOSITORIES_MINE_URL=https://evil.example/\n")
+    workdir.keep("canary-password", "mine")
+    workdir.configure("[secrets.mine]\nconfirm = false\n")
+    call = ["--env-file", ".env", "poetry", "publish", "-r", "mine"]
+    outcome = workdir.run(*call, answers=[False])
+    assert (outcome.status, len(outcome.prompts), workdir.ran) == (130, 1, False), outcome
 
 
 @pytest.mark.parametrize("configured", ["", "[secrets.mine]\nconfirm = false\n"])
@@ -483,6 +520,21 @@ def test_only_the_password_that_the_tool_sends_is_asked_about(
     outcome = workdir.run(*given, *call, answers=[True])
     assert (outcome.status, len(outcome.prompts), workdir.ran) == (0, 1, True)
     assert "Other" in outcome.asked[0]
+    hint = "set hosts for it"
+    assert hint in workdir.run("--no-input", *given, *call).stderr
+
+
+def test_a_variable_that_the_tool_does_not_read_is_judged_as_before(workdir: Workdir) -> None:
+    """Though it has the index's own secret, or is configured for the tool."""
+    call = of_a_project(workdir)
+    workdir.keep("canary-password", "mine/demo")
+    workdir.keep("canary-index", "mine")
+    workdir.configure(
+        "[commands.pdm]\npublishes = false\n[commands.pdm.secrets]\nOWN = 'mine'\n"
+        "[secrets.'mine/demo']\nhosts = ['evil.example']\n"
+    )
+    outcome = workdir.run("-e", "EXTRA=mine", *call)
+    assert (outcome.status, outcome.prompts) == (0, [])
 
 
 def test_no_stored_secret_is_used_without_confirmation(workdir: Workdir) -> None:

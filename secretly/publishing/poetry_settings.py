@@ -65,7 +65,8 @@ class PoetrySettings:
         """The value under *keys*, or None."""
         variable = variable_of(*keys)
         if variable in self._call.environ:
-            return Setting(self._call.environ[variable], variable, by_variable=True)
+            by_project = variable in self._call.origins
+            return Setting(self._call.environ[variable], variable, by_project, by_variable=True)
         for path in self.files:
             found: object = self._call.read_toml(path)
             for number, key in enumerate(keys):

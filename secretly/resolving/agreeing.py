@@ -24,10 +24,14 @@ async def ask_whether(
     name = escape(found.name)
     where = wording.place(found.origin)
     if context.no_input:
+        instead = ", or set confirm = false for it"
+        if context.must_confirm:
+            instead = ""
+        elif request.elsewhere is not None and request.elsewhere(found.entry):
+            instead = ", or allow the index that the project names: set hosts for it"
         raise Refused(
             f"can't ask you to confirm the use of {name} from {where}: prompts are switched off",
-            "run it without --no-input and SECRETLY_NO_INPUT"
-            + ("" if context.must_confirm else ", or set confirm = false for it"),
+            f"run it without --no-input and SECRETLY_NO_INPUT{instead}",
         )
     from ..asking import prompting
 

@@ -28,7 +28,8 @@ def decide_confirmation(
 ) -> Confirmation:
     """Decide whether the user confirms this use, and if not, why not.
 
-    The caller's choice counts first, then the configuration; else publishing commands ask, and
+    The caller's choice counts first. Then a secret that would go where only the project says is
+    confirmed. Then the configuration counts; else publishing commands ask, and
     others that get a limited token. What the user just typed needs no confirmation, nor does a
     configured user name, nor a sealed secret: the passphrase was the answer to the same question.
 

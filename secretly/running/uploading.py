@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..publishing.tool import Pin
     from ..publishing.upload import Upload
     from ..resolving.request import Context, SecretRequest
-    from .delivery import DeliveryMethod, PreparedRun
+    from .delivery import Delivery, DeliveryMethod, PreparedRun
     from .launch import Launch
     from .plain import PlainVariable
     from .planning import PlanInput
@@ -126,7 +126,7 @@ def with_upload(
     typed = use_of(path, argv, given.invocation, ()).command
     last = LastUse(context, typed, current_folder(), upload.release.files)
     shown["used_before"] = last.minutes_ago
-    return _asked_by_place(run, given, upload, entry), shown
+    return run, shown
 
 
 def _with_release(
@@ -178,24 +178,25 @@ def _with_pin(run: PreparedRun, upload: Upload) -> PreparedRun:
     return run._replace(launch=launch, pinned=lines, make_files=upload.make_empty)
 
 
-def _asked_by_place(
-    run: PreparedRun, given: PlanInput, upload: Upload, entry: Entry
-) -> PreparedRun:
-    """The run whose requests say whether the upload goes where only the project says.
+def judged_by_place(
+    deliveries: Sequence[Delivery], given: PlanInput, context: Context
+) -> tuple[Delivery, ...]:
+    """The deliveries, whose requests say whether the upload goes where only the project says.
 
-    A secret that the tool sends is judged by its own configuration, and what the tool gets besides
-    by the index's.
-
-    :param entry: what is configured for the secret of the index.
+    What the tool reads for the upload is judged by the configuration of the secret that it gets.
+    The secrets for everything else in the run are judged by that of the index's.
     """
+    upload = given.upload
+    assert upload is not None
     assert given.invocation is not None
-    own = credentials(given.invocation.row._replace(username=None), upload)
+    own = set(filter(upload.steers, credentials(given.invocation.row, upload)))
     sent = {
         request
-        for delivery in run.deliveries
+        for delivery in deliveries
         if not own.isdisjoint(delivery.by.variables)
         for request in delivery.requests
     }
+    entry = context.configuration.entry(upload.secret)
 
     def of_sent(found: Entry) -> bool:
         return _goes_elsewhere(upload, found)
@@ -206,8 +207,7 @@ def _asked_by_place(
     def judged(request: SecretRequest) -> SecretRequest:
         return request._replace(elsewhere=of_sent if request in sent else of_others)
 
-    deliveries = tuple(delivery.with_requests(judged) for delivery in run.deliveries)
-    return run._replace(deliveries=deliveries)
+    return tuple(delivery.with_requests(judged) for delivery in deliveries)
 
 
 def _goes_elsewhere(upload: Upload, entry: Entry) -> bool:

@@ -112,7 +112,7 @@ class Poetry(ToolCall):
         return destination
 
     def is_named_by_project(self) -> bool:
-        """Whether the project's files have the repository's URL."""
+        """Whether a file of the project, or an env file, has the repository's URL."""
         return bool(self._named) and self._setting.by_project
 
     def why_needs_none(self) -> str:
