@@ -25,6 +25,7 @@ from secretly import sources
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
 from secretly.config.model import Configuration, Entry
+from secretly.config.policy import Policy
 from secretly.errors import (
     BadReference,
     Cancelled,
@@ -278,6 +279,23 @@ def test_a_silent_keychain_falls_back_to_a_prompt() -> None:
         with prepared("canary-typed", keychain=keychain) as (pinentry, here, _):
             assert obtained("OpenAI", here).secret == "canary-typed"
             assert errors(pinentry) == [said]
+
+
+@pytest.mark.parametrize(
+    ("rules", "more", "also"),
+    [
+        (Policy(), {"confirm": True}, ", or set confirm = false for it"),
+        (Policy(), {"elsewhere": lambda _: True}, "set hosts for it"),
+        (Policy(confirm="stored"), {"elsewhere": lambda _: True}, "SECRETLY_NO_INPUT"),
+    ],
+)
+def test_if_secretly_must_not_ask_it_names_what_counts_instead(
+    rules: Policy, more: dict[str, Any], also: str
+) -> None:
+    with prepared(keychain=Watched(A="canary-1")) as (_, here, _notes):
+        with pytest.raises(Refused) as caught:
+            obtained("A", here._replace(no_input=True, policy=rules), **more)
+        assert caught.value.hint.endswith(also)
 
 
 def test_a_locked_keychain_is_not_asked_again_when_the_turn_to_ask_comes() -> None:
