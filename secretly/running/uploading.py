@@ -183,8 +183,8 @@ def judged_by_place(
 ) -> tuple[Delivery, ...]:
     """The deliveries, whose requests say whether the upload goes where only the project says.
 
-    What the tool reads for the upload is judged by the configuration of the secret that it gets.
-    The secrets for everything else in the run are judged by that of the index's.
+    A secret that the tool reads for the upload is judged by its own configuration. Every other
+    secret of the run is judged by the configuration of the index's secret.
     """
     upload = given.upload
     assert upload is not None
