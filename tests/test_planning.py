@@ -32,6 +32,9 @@ TOOL = Command(
 #: A command that takes two secrets, with no user name.
 PAIR = Command("pair", secrets={"ID": "Pair#username", "KEY": "Pair"})
 
+#: A command to which the user's own table has added a secret.
+MORE = TOOL._replace(secrets={"TOKEN": "Tool", "MORE": "Other"})
+
 #: A publishing tool, whose variables are named after the index.
 PUBLISHER = Command(
     "publisher",
@@ -103,6 +106,12 @@ CASES = [
          sets={}),
     Case("the missing one of a pair", row=PAIR, inherited=frozenset({"ID"}),
          secrets={"KEY": "Pair"}, sets={}),
+    Case("the user name is the first secret's", row=MORE,
+         **{**OWN, "secrets": {"TOKEN": "Tool", "MORE": "Other"}}),
+    Case("an inherited first secret gets no user name of another", row=MORE,
+         inherited=frozenset({"TOKEN"}), secrets={"MORE": "Other"}, **STALE),
+    Case("-e keeps the user name's place", row=MORE, explicit={"MORE": "Mine", "TOKEN": "Me"},
+         **{**OWN, "secrets": {"TOKEN": "Me", "MORE": "Mine"}}),
     # -e takes precedence over everything.
     Case("-e over the row", explicit={"TOKEN": "Mine"}, **{**OWN, "secrets": {"TOKEN": "Mine"}}),
     Case("-e over an inherited one", explicit={"TOKEN": "Mine"}, inherited=frozenset({"TOKEN"}),

@@ -164,7 +164,8 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
     set_here = _variables(delivery.by for delivery in secrets)
     blanked, removed = _stale(row, plain, chosen, bool(of_row & set_here))
     given_username = row.username in chosen | set_here
-    deliveries = _with_usernames(secrets, None if given_username else row.username, of_row)
+    first = of_row.intersection([*row.secrets][:1])
+    deliveries = _with_username(secrets, None if given_username else row.username, first)
     return DeliveryPlan(
         given.program,
         given.argv,
@@ -300,14 +301,17 @@ def _delivery(by: DeliveryMethod, reference: str, given: PlanInput) -> Delivery:
     return Delivery(value, by, by_project)
 
 
-def _with_usernames(
-    secrets: Iterable[Delivery], username: str | None, of_row: AbstractSet[str]
+def _with_username(
+    secrets: Iterable[Delivery], username: str | None, first: AbstractSet[str]
 ) -> Iterator[Delivery]:
-    """Each secret; after one for a variable of the command's own, its user name as well."""
+    """Each secret; after the one for the command's first variable, its user name as well.
+
+    :param first: that variable. The user's own table may add others, for other secrets.
+    """
     for secret in secrets:
         yield secret
-        is_of_row = not of_row.isdisjoint(secret.by.variables)
-        if username is not None and is_of_row and len(secret.requests) == 1:
+        is_first = not first.isdisjoint(secret.by.variables)
+        if username is not None and is_first and len(secret.requests) == 1:
             from .derived import UsernameOf
 
             yield secret._replace(value=UsernameOf(secret.requests[0]), by=Environment(username))
