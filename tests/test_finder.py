@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import marshal
 import os
 import py_compile
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -186,6 +188,28 @@ def test_compiled_code_of_another_source_does_not_count(
             loaded(found("one", tmp_path))
     else:
         assert loaded(found("one", tmp_path))["value"] == "changed"
+
+
+def test_a_module_says_that_a_name_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("value = 'first'\n")
+    spec = found("one", tmp_path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert isinstance(module, types.ModuleType)
+    assert module.__dict__["value"] == "first"
+    assert not hasattr(module, "__path__")
+    with pytest.raises(AttributeError, match="has no attribute 'other'"):
+        _ = module.other
+
+
+def test_only_packages_make_names_when_they_are_asked_for() -> None:
+    """The finder's other modules would not call a ``__getattr__`` of their own (PEP 562)."""
+    packages = {"__init__", *(name.rpartition(".")[0] for name in MODULES)}
+    others = {*MODULES} - packages - {"__main__"}
+    loaded = {name: vars(importlib.import_module(f"secretly.{name}")) for name in others}
+    assert [name for name, names in loaded.items() if "__getattr__" in names] == []
 
 
 def test_compiled_code_that_fits_is_what_is_loaded(tmp_path: Path) -> None:
