@@ -123,9 +123,9 @@ class Workdir:
         """Run ``secretly run`` with a user who gives these answers."""
         return self.secretly("run", *arguments, answers=answers, flavor=flavor)
 
-    def keep(self, token: str, name: str = "PyPI") -> None:
+    def keep(self, token: str, name: str = "PyPI", *options: str) -> None:
         """Store a token in the keychain."""
-        done = self._warm.run("set", name, "--stdin", stdin=token)
+        done = self._warm.run("set", *options, name, "--stdin", stdin=token)
         assert done.status == 0, done
 
     @property

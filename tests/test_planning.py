@@ -112,6 +112,14 @@ CASES = [
          inherited=frozenset({"TOKEN"}), secrets={"MORE": "Other"}, **STALE),
     Case("-e keeps the user name's place", row=MORE, explicit={"MORE": "Mine", "TOKEN": "Me"},
          **{**OWN, "secrets": {"TOKEN": "Me", "MORE": "Mine"}}),
+    # An env file's empty variable is no secret. Its user name counts.
+    Case("an empty variable of an env file", plain={"TOKEN": ""},
+         **{**OWN, "sets": {"MODE": "row", "TOKEN": ""}}),
+    Case("an empty alternative of an env file", plain={"OTHER": ""}, **OWN),
+    Case("an env file's empty variable over an inherited one", plain={"OTHER": ""},
+         inherited=frozenset({"OTHER"}), **OWN),
+    Case("an env file's empty user name", plain={"USER": ""},
+         **{**OWN, "users": (), "sets": {"MODE": "row", "USER": ""}}),
     # -e takes precedence over everything.
     Case("-e over the row", explicit={"TOKEN": "Mine"}, **{**OWN, "secrets": {"TOKEN": "Mine"}}),
     Case("-e over an inherited one", explicit={"TOKEN": "Mine"}, inherited=frozenset({"TOKEN"}),

@@ -102,9 +102,9 @@ FOUND: list[tuple[str, Mapping[str, str], str, Destination]] = [
     ("maturin upload -u ada x", {"MATURIN_USERNAME": "bob"}, "", PYPI._replace(username="ada")),
     (
         "maturin upload -u ada x",
-        {"MATURIN_PYPI_TOKEN": ""},
+        {"MATURIN_PYPI_TOKEN": ""},  # the plan removes it
         "",
-        PYPI._replace(username="__token__"),
+        PYPI._replace(username="ada"),
     ),
     ("maturin upload -r corp x", {"MATURIN_USERNAME": "ada"}, RC, BY_NAME._replace(username="ada")),
     (

@@ -817,3 +817,14 @@ def test_the_users_own_connection_is_shown(
     assert bool(notes) is bool(words)
     assert words in "".join(notes)
     assert "canary" not in "".join(notes)
+
+
+def test_the_pin_names_only_the_variable_that_was_chosen(calls: Calls) -> None:
+    """What is inherited in the other one is removed before npm starts."""
+    call = look(calls, "publish", {}, {"NODE_AUTH_TOKEN": "canary"})._call
+    call.chosen = {"NPM_TOKEN"}
+    pin = call.pin()
+    assert any(word.endswith(":_authToken=${NPM_TOKEN}") for word in pin.arguments)
+    assert pin.environ == {"NPM_TOKEN": ""}
+    call.chosen = {"NODE_AUTH_TOKEN"}
+    assert any(word.endswith(":_authToken=${NODE_AUTH_TOKEN}") for word in call.pin().arguments)

@@ -185,19 +185,26 @@ def test_a_call_may_give_the_secret_itself(
     assert "canary" not in repr(found.destination)
 
 
+#: What CI sets where it gives programs an identity.
+GITHUB = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://ci.example/", "GITHUB_ACTIONS": "true"}
+GITLAB = {"PYPI_ID_TOKEN": "canary-id", "GITLAB_CI": "true"}
+
+
 @pytest.mark.parametrize(
     ("line", "environ", "needs_none"),
     [
         ("upload x", {}, False),
         ("upload --help", {}, True),
         ("--version upload", {}, True),
-        ("upload x", {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://ci.example/"}, True),
-        ("upload x", {"PYPI_ID_TOKEN": "canary-id"}, True),
-        ("upload x", {"TESTPYPI_ID_TOKEN": "canary-id"}, False),
-        ("upload -r testpypi x", {"TESTPYPI_ID_TOKEN": "canary-id"}, True),
-        ("upload x", {"PYPI_ID_TOKEN": "canary-id", "TWINE_PASSWORD": "canary-1"}, False),
-        ("upload -p canary-1 x", {"PYPI_ID_TOKEN": "canary-id"}, False),
-        (f"upload --repository-url {URL} x", {"PYPI_ID_TOKEN": "canary-id"}, False),
+        ("upload x", GITHUB, True),
+        ("upload x", {**GITHUB, "GITHUB_ACTIONS": ""}, False),
+        ("upload x", GITLAB, True),
+        ("upload x", {"PYPI_ID_TOKEN": "canary-id", "GITHUB_ACTIONS": "true"}, False),
+        ("upload -r testpypi x", GITLAB, False),
+        ("upload -r testpypi x", {"TESTPYPI_ID_TOKEN": "canary-id", "GITLAB_CI": "true"}, True),
+        ("upload x", {**GITLAB, "TWINE_PASSWORD": "canary-1"}, False),
+        ("upload -p canary-1 x", GITLAB, False),
+        (f"upload --repository-url {URL} x", GITLAB, False),
     ],
 )
 def test_some_calls_need_no_secret(

@@ -98,7 +98,8 @@ FOUND: list[tuple[str, Mapping[str, str], Mapping[str, str], Destination]] = [
     ("uv publish", {"UV_PUBLISH_USERNAME": "ada"}, {}, PYPI._replace(username="ada")),
     ("uv publish -u bob", {"UV_PUBLISH_USERNAME": "ada"}, {}, PYPI._replace(username="bob")),
     ("uv publish", {"UV_PUBLISH_USERNAME": ""}, {}, PYPI._replace(username="")),
-    ("uv publish", {"UV_PUBLISH_TOKEN": ""}, {}, PYPI._replace(username="__token__")),
+    ("uv publish", {"UV_PUBLISH_TOKEN": ""}, {}, PYPI),  # the plan removes it
+    ("uv publish", {"UV_PUBLISH_TOKEN": "canary"}, {}, PYPI._replace(username="__token__")),
     ("uv publish", {"UV_PUBLISH_URL": URL}, {}, BY_URL),
     (
         f"uv publish --publish-url https://ada@{HOST}/upload/",

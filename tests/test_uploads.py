@@ -297,7 +297,7 @@ def test_a_ci_identity_is_used_where_no_secret_is_stored(home: Home, stored: boo
     """The tool gets nothing from secretly, and ``-v`` says why."""
     if stored:
         store(home, "PyPI", TOKEN)
-    environ = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://ci.example/"}
+    environ = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://ci.example/", "GITHUB_ACTIONS": "true"}
     with FakePinentry([True]) as fake:
         words = ("run", "-v", "twine", "upload", "dist/*")
         done = home.run(*words, environ={**environ, **fake.environ})

@@ -38,6 +38,11 @@ def user_line(username: str) -> str:
     return f"user: {username or '(empty)'}"
 
 
+def variable_line(names: str) -> str:
+    """The line about a secret that is not the upload's own: the variables that it goes into."""
+    return f"not for the upload itself, but for: {names}"
+
+
 def typed_username(usual: str) -> str:
     """The user name of a secret that is typed: that of a token, or the one that is typed next."""
     return f"{usual} for a PyPI token, else the one you type"

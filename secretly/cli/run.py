@@ -70,6 +70,15 @@ class _Call(Record):
         return separate(found, self.common, self.environ, self.options.literal)
 
     @property
+    def variables(self) -> tuple[Mapping[str, PlainVariable], set[str]]:
+        """The plain variables of a known call, and the names of those with a chosen secret."""
+        assert self.invocation is not None
+        found = self.separated(self.invocation.row)
+        by_profile = self.profile.secrets if self.profile is not None else {}
+        by_hand = {name for by in self.explicit for name in by.variables}
+        return found.plain, by_hand.union(found.secret, by_profile)
+
+    @property
     def set_names(self) -> set[str]:
         """The names of the variables that something has a text for."""
         row = self.invocation.row if self.invocation else None
@@ -361,7 +370,7 @@ def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:
         from ..running.uploading import why_gets_none
         from .upload_call import look_at_upload
 
-        upload = look_at_upload(known, path, call.separated(known.row).plain, context)
+        upload = look_at_upload(known, path, *call.variables, context)
         if upload is not None:
             shown = upload.masked(call.command)
             if why := why_gets_none(call.explicit, known.row, upload, context):

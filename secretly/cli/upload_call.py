@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 
 from ..running import launch, locating, uploading
+from ..running.plain import texts
 from .console import drive_in_place
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from ..config.invocation import Invocation
     from ..publishing.upload import Upload
@@ -22,14 +23,20 @@ def look_at_upload(
     known: Invocation,
     path: str,
     plain: Mapping[str, PlainVariable],
+    chosen: Collection[str],
     context: Context,
 ) -> Upload | None:
-    """The upload of a call, whose index a stored token may have made."""
-    upload = uploading.look_at_upload(known, plain, context, program=path)
+    """The upload of a call, whose index a stored token may have made.
+
+    :param plain: the variables that this run sets.
+    :param chosen: the variables for which the user chose a secret.
+    """
+    upload = uploading.look_at_upload(known, plain, context, program=path, chosen=chosen)
     if upload is None or uploading.why_needs_none(upload):
         return upload
     credentials = uploading.credentials(known.row._replace(username=None), upload)
-    if credentials & {*plain, *(name for name, value in context.environ.items() if value)}:
+    filled = {name for name, value in {**context.environ, **texts(plain)}.items() if value}
+    if credentials & filled.union(chosen):
         return upload  # it has its secret
     if not (upload.narrows and locating.is_unknown(upload.destination, context)):
         return upload

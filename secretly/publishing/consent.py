@@ -7,6 +7,10 @@ from ..errors import Refused
 from ..record import Record
 from ..text import escape
 
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 #: The width of the dialog's lines.
 WIDTH = 72
 
@@ -34,26 +38,41 @@ class Consent(Record):
     asked_by: str = ""
 
     def text(self, username: str) -> str:
-        """The text for the dialog.
+        """The text for the dialog about the secret of the upload.
 
         :raises Refused: if it does not fit into one.
         """
-        if not self.fits(username):
+        return self._checked(self._user(username))
+
+    def text_of_another(self, places: str) -> str:
+        """The text for the dialog about another secret that the tool gets.
+
+        :param places: the names of the variables that it goes into, escaped.
+        :raises Refused: if it does not fit into one.
+        """
+        return self._checked([upload_wording.variable_line(places)])
+
+    def fits(self, username: str) -> bool:
+        """Whether all of it fits into one line of the dialogue with pinentry."""
+        return self._fits(self._wrapped(self._user(username)))
+
+    def _user(self, username: str) -> list[str]:
+        return [upload_wording.user_line(escape(username))] if self.named else []
+
+    def _fits(self, text: str) -> bool:
+        return assuan.fits("SETDESC", f"{text}\n\n{self.asked_by}" + "x" * _RESERVED, keep="\n")
+
+    def _checked(self, lines: Sequence[str]) -> str:
+        text = self._wrapped(lines)
+        if not self._fits(text):
             raise Refused(
                 "the upload summary is too long for the prompt",
                 "upload fewer projects at a time, or use a program with a shorter path",
             )
-        return self._wrapped(username)
+        return text
 
-    def fits(self, username: str) -> bool:
-        """Whether all of it fits into one line of the dialogue with pinentry."""
-        whole = f"{self._wrapped(username)}\n\n{self.asked_by}" + "x" * _RESERVED
-        return assuan.fits("SETDESC", whole, keep="\n")
-
-    def _wrapped(self, username: str) -> str:
-        user = [upload_wording.user_line(escape(username))] if self.named else []
-        lines = (*self.before, *user, *self.after)
-        return wrap("\n".join(lines), WIDTH)
+    def _wrapped(self, lines: Sequence[str]) -> str:
+        return wrap("\n".join((*self.before, *lines, *self.after)), WIDTH)
 
 
 def wrap(text: str, width: int) -> str:

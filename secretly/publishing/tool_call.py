@@ -17,7 +17,7 @@ from .tool import Artifacts, Network, Packages, Pin
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
     from typing import Any, Self
 
@@ -51,6 +51,7 @@ class ToolCall:
         once doesn't depend on them, apart from :attr:`destination`: see :meth:`located`.
     :ivar commands: the known commands, by their names.
     :ivar program: the path of the program that is started; empty if it is not known.
+    :ivar chosen: the variables for which the user chose a secret; what they will hold isn't known.
     """
 
     narrows: bool = True
@@ -75,6 +76,7 @@ class ToolCall:
         locations: Mapping[str, str] | None = None,
         commands: Mapping[str, Command] | None = None,
         program: str = "",
+        chosen: Collection[str] = (),
     ) -> None:
         self.invocation = invocation
         self.readings: Readings = {} if readings is None else readings
@@ -82,7 +84,7 @@ class ToolCall:
         self.origins = {} if origins is None else origins
         self.locations = {} if locations is None else locations
         self.commands = {} if commands is None else commands
-        self.program = program
+        self.program, self.chosen = program, chosen
         self._tables: dict[Path, dict[str, Any]] = {}
 
     # -- what each adapter answers ---------------------------------------------------
@@ -262,6 +264,13 @@ class ToolCall:
             return found
         variables = (name[1:] for name in options if name.startswith("$"))
         return next(filter(None, map(self.environ.get, variables)), None)
+
+    def has_secret(self, variable: str) -> bool:
+        """Whether a variable of the tool's own has a secret, or gets one that the user chose.
+
+        An empty one has none: the plan of the run removes or fills it.
+        """
+        return variable in self.chosen or bool(self.environ.get(variable))
 
     @property
     def start_path(self) -> str:

@@ -211,6 +211,7 @@ class Upload:
     def check_secret(self, secret: str, username: str) -> None:
         """Refuse a secret, or a user name, that the tool would read otherwise.
 
+        :param secret: the text of one of the tool's own variables.
         :raises Refused: naming what the tool does with it.
         """
         self._call.check_secret(secret, username)
@@ -241,6 +242,7 @@ class Upload:
             locations=call.locations,
             commands=call.commands,
             program=call.program,
+            chosen=call.chosen,
         )
         assert again is not None
         what = changed(self.release, again.release)
@@ -276,6 +278,7 @@ def upload_of(
     locations: Mapping[str, str] | None = None,
     commands: Mapping[str, Command] | None = None,
     program: str = "",
+    chosen: Collection[str] = (),
 ) -> Upload | None:
     """Look at the upload of a call; None if the command is not a publishing tool.
 
@@ -285,6 +288,7 @@ def upload_of(
     :param locations: the names of the stored tokens, by the index that made each.
     :param commands: the known commands, by their names.
     :param program: the path of the program that is started; empty if it is not known.
+    :param chosen: the variables for which the user chose a secret.
     """
     adapter = tool_for(invocation.row.name)
     if adapter is None:
@@ -300,5 +304,6 @@ def upload_of(
         locations=locations,
         commands=commands,
         program=program,
+        chosen=chosen,
     )
     return Upload(found, launched, environ)

@@ -179,7 +179,7 @@ class PreparedRun(Record):
     :param username: decides the upload's user name, from the one that is configured for the secret
         and the secret's own; None: it is not an upload.
     :param named: the reference that the upload's user name comes from; empty if none was given.
-    :param check_secret: refuses a secret and a user name that the tool would read otherwise.
+    :param check_text: refuses a text for a delivery that the tool would read otherwise.
     """
 
     launch: Launch
@@ -191,4 +191,4 @@ class PreparedRun(Record):
     make_files: Callable[[], None] | None = None
     username: Callable[[str | None, str | None], str] | None = None
     named: str = ""
-    check_secret: Callable[[str, str], None] | None = None
+    check_text: Callable[[Delivery, str], None] | None = None

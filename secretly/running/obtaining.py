@@ -9,7 +9,7 @@ from ..resolving import confirming, obtain
 from ..resolving.candidates import TYPED, ResolvedSecret
 from ..resolving.request import Context, SecretRequest
 from ..text import escape
-from .delivery import PreparedRun, is_username
+from .delivery import Delivery, PreparedRun, is_username
 from .launch import Launch
 from .receipts import NOT_ASKED, HandedSecret
 
@@ -40,7 +40,7 @@ async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str]
         if is_username(value):
             username = _username(by.variables, value.request, found, run, context.environ)
             if username is not None:
-                launch = by.apply(launch, username)
+                launch = _delivered(run, delivery, launch, username)
                 if run.release is not None:
                     tell(_user_line(username))
             continue
@@ -52,7 +52,7 @@ async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str]
             if handed is not result.secret:
                 tokens[request] = handed
         text = values[value] if isinstance(value, SecretRequest) else value.text(values)
-        launch = by.apply(launch, text)
+        launch = _delivered(run, delivery, launch, text)
     tell(f"program: {escape(launch.program)}")
     for line in run.pinned:
         tell(line)
@@ -64,6 +64,16 @@ async def obtain_values(run: PreparedRun, context: Context, tell: Callable[[str]
     limits = {request: narrowing.limits_of(token) for request, token in tokens.items()}
     said = sorted({narrowing.said(run, found[one], token) for one, token in tokens.items()})
     return launch._replace(removes=removes, said=said, handed=_handed(run, found, limits))
+
+
+def _delivered(run: PreparedRun, delivery: Delivery, launch: Launch, text: str) -> Launch:
+    """The launch with a text on its way.
+
+    :raises Refused: if the tool would read the text otherwise.
+    """
+    if run.check_text is not None:
+        run.check_text(delivery, text)
+    return delivery.by.apply(launch, text)
 
 
 def _load_the_end() -> None:
@@ -78,20 +88,13 @@ def _username(
     run: PreparedRun,
     environ: Mapping[str, str],
 ) -> str | None:
-    """The user name that goes with a secret; None: the command knows best.
-
-    :raises Refused: if the tool would read the secret and the user name otherwise.
-    """
+    """The user name that goes with a secret; None: the command knows best."""
     result = found[request]
     if run.username is not None:
-        username: str | None = run.username(result.entry.username, result.username)
-    else:
-        from .usernames import sent_username
+        return run.username(result.entry.username, result.username)
+    from .usernames import sent_username
 
-        username = sent_username(variables, request, result, environ)
-    if run.check_secret is not None:
-        run.check_secret(result.secret, username or "")
-    return username
+    return sent_username(variables, request, result, environ)
 
 
 def _handed(

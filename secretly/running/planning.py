@@ -16,7 +16,7 @@ plain variables, and of inherited ones with ``--resolve-env``, may hold referenc
 from __future__ import annotations
 
 from ..config.model import Command, Profile
-from ..config.values import is_variable, steers
+from ..config.values import is_variable
 from ..errors import Refused
 from ..record import Record
 from ..reference import parse
@@ -145,10 +145,10 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
     row = _known(given)
     (plain, secret), by_profile = _plain_variables(given, row), _profile_references(given, row)
     explicit = _explicit_values(given, secret, by_profile)
-    chosen = {*plain, *_variables(by_profile), *_variables(explicit)}
-    # An inherited empty variable is not a secret: CI sets one for a secret that isn't there.
-    present = plain.keys() | {n for n in given.inherited if given.environ.get(n) != ""}
-    if not (chosen | given.inherited).isdisjoint(row.alternatives):
+    filled = _filled(plain)
+    present = filled | {n for n in given.inherited - plain.keys() if given.environ.get(n) != ""}
+    chosen = filled.union(_variables(by_profile), _variables(explicit))
+    if not (chosen | present).isdisjoint(row.alternatives):
         present |= row.secrets.keys()  # they are there under another name
     by_row = _row_references(row, by_profile, present)
     # A reference that replaces another keeps its place in the order of the prompts.
@@ -156,26 +156,51 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
         Delivery(explicit[by], by) if by in explicit else _delivery(by, by_row[by], given)
         for by in {**by_row, **explicit}
     ]
-    of_row = row.secrets.keys() - (plain.keys() - _variables(by_profile))
+    of_row = row.secrets.keys() - (filled - _variables(by_profile))
     set_here = _variables(delivery.by for delivery in secrets)
-    blanked, removed = _stale(row, plain, chosen, bool(of_row & set_here))
-    secrets += _resolved(given, row, chosen.union(set_here, blanked, removed))
+    blanked, removed = _stale(row, filled, chosen, bool(of_row & set_here))
+    secrets += _resolved(given, row, {*plain}.union(chosen, set_here, blanked, removed))
     _check(given, row, plain, secrets)
     set_here = _variables(delivery.by for delivery in secrets)
-    blanked, removed = _stale(row, plain, chosen, bool(of_row & set_here))
-    given_username = row.username in chosen | set_here
+    blanked, removed = _stale(row, filled, chosen, bool(of_row & set_here))
+    given_username = row.username in {*plain} | chosen | set_here
     first = of_row.intersection([*row.secrets][:1])
     deliveries = _with_username(secrets, None if given_username else row.username, first)
     return DeliveryPlan(
         given.program,
         given.argv,
         tuple(deliveries),
-        plain,
-        blanked=tuple(name for name in blanked if name not in plain.keys() | set_here),
-        removed=tuple(name for name in removed if name not in plain.keys() | set_here),
+        {name: plain[name] for name in plain if name in filled or name not in {*removed}},
+        blanked=tuple(name for name in blanked if name not in filled | set_here),
+        removed=tuple(name for name in removed if name not in filled | set_here),
         publishes=given.publishes,
         seal_keyring=row.seal_keyring,
     )
+
+
+def _filled(plain: Mapping[str, PlainVariable]) -> set[str]:
+    """The variables with a plain text that may be a secret.
+
+    An empty variable is none: CI sets one for a secret that isn't there, and so does a copied
+    example of an env file. A profile's is what the user wants.
+    """
+    return {name for name, found in plain.items() if found.value or not found.is_from_file}
+
+
+def _check(
+    given: PlanInput, row: Command, plain: Mapping[str, PlainVariable], secrets: Sequence[Delivery]
+) -> None:
+    """Refuse places that can't take a secret, and variables that must not be set next to one.
+
+    :raises BadConfiguration: for a way of delivery that can't take a secret.
+    :raises Refused: what ``plan_checks`` refuses.
+    """
+    for delivery in secrets:
+        delivery.by.check()
+    if secrets and (plain or given.uploads):  # most runs have neither
+        from .plan_checks import check
+
+        check(row, plain, secrets, upload=given.upload, uploads=given.uploads)
 
 
 def _variables(ways: Iterable[DeliveryMethod]) -> set[str]:
@@ -318,81 +343,15 @@ def _with_username(
 
 
 def _stale(
-    row: Command, plain: Mapping[str, PlainVariable], chosen: AbstractSet[str], own_is_set: bool
+    row: Command, filled: AbstractSet[str], chosen: AbstractSet[str], own_is_set: bool
 ) -> tuple[Sequence[str], Sequence[str]]:
-    """The variables to blank and to remove: the command could use them in place of ours."""
-    if own_is_set or not plain.keys().isdisjoint(row.secrets):
+    """The variables to blank and to remove: the command could use them in place of ours.
+
+    :param filled: the variables with a plain text; not those that an env file leaves empty.
+    :param chosen: these, and the variables with secrets that the user chose.
+    """
+    if own_is_set or not filled.isdisjoint(row.secrets):
         return row.blanks, (*row.alternatives, *row.removes)
     if not chosen.isdisjoint(row.alternatives):
         return (), (*row.secrets, *row.alternatives, *row.removes)
     return (), ()
-
-
-#: The loader's variables, and those that a shell reads before its first line; ENV most often
-#: means something else.
-_LOADING = tuple("LD_ DYLD_ BASH_ENV".split())
-
-
-def _check(
-    given: PlanInput,
-    row: Command,
-    plain: Mapping[str, PlainVariable],
-    secrets: Sequence[Delivery],
-) -> None:
-    """Refuse variables that must not get a secret, or must not be set together with a secret.
-
-    :raises BadConfiguration: for a way of delivery that can't take a secret.
-    :raises Refused: for an env file that :func:`_check_env_file` refuses, and for a variable
-        that steers an upload: the dialog can't show what secretly hasn't looked up yet.
-    """
-    if secrets:
-        _check_env_file(given, plain)
-    for secret in secrets:
-        secret.by.check()
-    if not (given.uploads and row.name):
-        return
-    of_row = {*row.secrets, *row.alternatives, *row.removes, row.username}
-    for name in sorted(_variables(secret.by for secret in secrets) - of_row):
-        if _steers(given, name):
-            raise Refused(
-                f"can't set {escape(name)} from a reference: it steers what {escape(row.name)} "
-                "does, and you couldn't see where the upload goes",
-                f"set {escape(name)} to its plain value",
-            )
-
-
-def _steers(given: PlanInput, name: str) -> bool:
-    """Whether a variable steers an upload."""
-    if given.upload is not None and given.upload.steers(name):
-        return True
-    from ..publishing.steering import could_steer  # only publishing commands pay for loading it
-
-    return could_steer(name)
-
-
-def _changes_trust(name: str) -> bool:
-    """Whether a variable says which certificates a publishing tool trusts."""
-    from ..publishing.steering import changes_trust
-
-    return changes_trust(name)
-
-
-def _check_env_file(given: PlanInput, plain: Mapping[str, PlainVariable]) -> None:
-    """Refuse env files that have another program get the secret than the user means.
-
-    ``PATH`` and ``PYTHONPATH`` are usual in a project's file. But a user who agrees to an
-    upload agrees to this program as it is, and to this index.
-
-    :raises Refused: if one does.
-    """
-    for name in (name for name, variable in plain.items() if variable.is_from_file):
-        does = ""
-        if name.upper().startswith(_LOADING) or (given.uploads and name != "ENV" and steers(name)):
-            does = "changes how programs load"
-        elif given.uploads and _changes_trust(name):
-            does = "changes whom programs trust"
-        if does:
-            raise Refused(
-                f"the env file sets {escape(name)}, which {does}: not allowed next to a secret",
-                f"remove it from the file; if you mean it, export {escape(name)} in the shell",
-            )

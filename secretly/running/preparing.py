@@ -48,13 +48,13 @@ def prepare(plan: DeliveryPlan, given: PlanInput, context: Context) -> PreparedR
         shown |= {"lease": _lease_terms(plan, fingerprint, context)}
     projects = given.projects or tuple((run.release and run.release.projects) or ())
     deliveries = tuple(_narrower_first(delivery, projects) for delivery in plan.deliveries)
-    if given.upload is not None:
-        from .uploading import judged_by_place
-
-        deliveries = judged_by_place(deliveries, given, context)
     deliveries = tuple(
         delivery.with_requests(lambda one: one._replace(**shown)) for delivery in deliveries
     )
+    if given.upload is not None:
+        from .uploading import shown_by_place
+
+        deliveries = shown_by_place(deliveries, given, (path, argv), context)
     program.check_program(plan.program, context.environ)
     return run._replace(deliveries=deliveries)
 

@@ -37,11 +37,13 @@ def look_at_upload(
     context: Context,
     *,
     program: str = "",
+    chosen: Collection[str] = (),
 ) -> Upload | None:
     """The upload of a call whose subcommand needs a secret; None if it publishes nothing.
 
     :param plain: the variables that this run sets.
     :param program: the path of the program that is started.
+    :param chosen: the variables for which the user chose a secret.
     """
     from ..publishing.tools import tool_for
 
@@ -59,6 +61,7 @@ def look_at_upload(
         origins=origins,
         commands=commands,
         program=program,
+        chosen=chosen,
     )
 
 
@@ -119,10 +122,12 @@ def with_upload(
     """
     upload = given.upload
     assert upload is not None
+    assert given.invocation is not None
     path, argv = command
     named = _named_username(run, given)
     entry = context.configuration.entry(upload.secret)
     run, shown = _with_release(run, upload, entry, command, context, named=named)
+    run = run._replace(check_text=_text_check(upload, given.invocation.row))
     typed = use_of(path, argv, given.invocation, ()).command
     last = LastUse(context, typed, current_folder(), upload.release.files)
     shown["used_before"] = last.minutes_ago
@@ -163,28 +168,47 @@ def _with_release(
         listing=consent.listing,
         username=decide_username,
         named=named,
-        check_secret=upload.check_secret,
     )
     asks = upload.narrows and not named and asks_username(target, entry)
     prefix = PREFIX if asks else ""
     return run, {"describe": describe, "inspect": release.inspect, "token_prefix": prefix}
 
 
+def _text_check(upload: Upload, row: Command) -> Callable[[Delivery, str], None]:
+    """What refuses the text of a delivery that the tool would read otherwise."""
+    own = credentials(row._replace(username=None), upload)
+
+    def check_text(delivery: Delivery, text: str) -> None:
+        if is_username(delivery.value):
+            upload.check_secret("", text)
+        elif not own.isdisjoint(delivery.by.variables):
+            upload.check_secret(text, TOKEN)
+
+    return check_text
+
+
 def _with_pin(run: PreparedRun, upload: Upload) -> PreparedRun:
     """The run with what forces the shown destination on the tool."""
     launch = _pinned(run.launch, upload)._replace(recheck=upload.recheck)
     obtained = {name for one in run.deliveries for name in one.by.variables}
-    lines = tuple(_pin_lines(run.launch.argv, launch.argv, upload.pin, obtained))
+    typed, argv = upload.masked(run.launch.argv), upload.masked(launch.argv)
+    lines = tuple(_pin_lines(typed, argv, upload.pin, obtained))
     return run._replace(launch=launch, pinned=lines, make_files=upload.make_empty)
 
 
-def judged_by_place(
-    deliveries: Sequence[Delivery], given: PlanInput, context: Context
+def shown_by_place(
+    deliveries: Sequence[Delivery],
+    given: PlanInput,
+    command: tuple[str, Sequence[str]],
+    context: Context,
 ) -> tuple[Delivery, ...]:
-    """The deliveries, whose requests say whether the upload goes where only the project says.
+    """The deliveries, whose requests differ by whether the tool reads the secret for the upload.
 
-    A secret that the tool reads for the upload is judged by its own configuration. Every other
-    secret of the run is judged by the configuration of the index's secret.
+    Such a secret is judged by its own configuration, if the upload goes where only the project
+    says. Every other secret of the run is judged by the configuration of the index's secret, and
+    its dialog says which variable it is for.
+
+    :param command: the program's real path, escaped, and the command line as prompts show it.
     """
     upload = given.upload
     assert upload is not None
@@ -196,6 +220,10 @@ def judged_by_place(
         if not own.isdisjoint(delivery.by.variables)
         for request in delivery.requests
     }
+    places: dict[SecretRequest, list[str]] = {}
+    for delivery in deliveries:
+        for request in {*delivery.requests} - sent:
+            places.setdefault(request, []).append(delivery.by.describe())
     entry = context.configuration.entry(upload.secret)
 
     def of_sent(found: Entry) -> bool:
@@ -204,10 +232,14 @@ def judged_by_place(
     def of_others(_: Entry) -> bool:
         return entry.confirm is False and _goes_elsewhere(upload, entry)
 
-    def judged(request: SecretRequest) -> SecretRequest:
-        return request._replace(elsewhere=of_sent if request in sent else of_others)
+    def of_another(names: Sequence[str]) -> dict[str, Any]:
+        consent = upload.release.consent(*command, context.asked_by)
+        text = consent.text_of_another(", ".join(names))
+        return {"elsewhere": of_others, "describe": lambda *_: text, "token_prefix": ""}
 
-    return tuple(delivery.with_requests(judged) for delivery in deliveries)
+    changed = {one: one._replace(elsewhere=of_sent) for one in sent}
+    changed |= {one: one._replace(**of_another(names)) for one, names in places.items()}
+    return tuple(delivery.with_requests(changed.__getitem__) for delivery in deliveries)
 
 
 def _goes_elsewhere(upload: Upload, entry: Entry) -> bool:

@@ -54,7 +54,7 @@ def _environ(chooser: Chooser) -> dict[str, str]:
         "MATURIN_REPOSITORY": (20, [_name(chooser)]),
         "MATURIN_REPOSITORY_URL": (15, [chooser.url()]),
         "MATURIN_USERNAME": (30, [chooser.user()]),
-        "MATURIN_PYPI_TOKEN": (10, ["canary-token", ""]),
+        "MATURIN_PYPI_TOKEN": (10, ["canary-token"]),  # an empty one is removed
         "MATURIN_NON_INTERACTIVE": (10, ["true", "false"]),
     }
     return chooser.variables(values)

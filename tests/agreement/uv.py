@@ -91,7 +91,7 @@ def _environ(chooser: Chooser) -> dict[str, str]:
         "UV_WORKING_DIR": (8, ["sub", "sub/deep"]),
         "XDG_CONFIG_HOME": (15, ["{home}/other", ""]),
         "XDG_CONFIG_DIRS": (20, ["{home}/xdg", "", "{home}/none:{home}/xdg", "{home}/xdg:"]),
-        "UV_PUBLISH_TOKEN": (2, ["canary-token", ""]),
+        "UV_PUBLISH_TOKEN": (2, ["canary-token"]),  # an empty one is removed
     }
     return chooser.variables(values)
 

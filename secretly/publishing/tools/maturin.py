@@ -128,7 +128,7 @@ class Maturin(ToolCall):
 
     def _username(self) -> str | None:
         """The user name that maturin would send. An empty one counts."""
-        if "MATURIN_PYPI_TOKEN" in self.environ:
+        if self.has_secret("MATURIN_PYPI_TOKEN"):
             return _TOKEN
         if (by_command := self._own_username()) is not None:
             return by_command
@@ -263,7 +263,7 @@ class Maturin(ToolCall):
         if self.words.last(["--username"]) != target.username:
             without.append("--username")  # the variable has the one that was shown
         removes = ["MATURIN_REPOSITORY", "MATURIN_REPOSITORY_URL"]
-        if "MATURIN_PYPI_TOKEN" not in self.environ:
+        if not self.environ.get("MATURIN_PYPI_TOKEN"):
             removes += _IDENTITY  # a token of CI's would beat the one that was shown
         return Pin(CLAP.rewrite(self.arguments, without, [named]), {}, tuple(removes))
 

@@ -311,7 +311,7 @@ class Npm(ToolCall):
         What the user's configuration says instead doesn't count where the project chose the
         registry.
         """
-        if any(map(self.environ.get, VARIABLES)):  # it has its secret
+        if any(map(self.has_secret, VARIABLES)):  # it has its secret
             return configured
         npm = self.destination.secret == "npm"
         kept = not self._target.by_project
@@ -343,11 +343,13 @@ class Npm(ToolCall):
                 )
         adding = [f"--registry={target.url}"]
         adding += [f"--{scope}:registry={target.url}" for scope in self._scopes]
-        value = "".join(f"${{{name}}}" for name in VARIABLES)
+        # What the user chose takes the place of what was inherited.
+        names = [name for name in VARIABLES if name in self.chosen] or VARIABLES
+        value = "".join(f"${{{name}}}" for name in names)
         adding.append(f"--{key_of(target.url)}:_authToken={value}")
         # npm leaves a variable that isn't there as it is.
-        environ = {name: "" for name in VARIABLES if not self.environ.get(name)}
-        if not environ:
+        environ = {name: "" for name in names if not self.environ.get(name)}
+        if not environ and len(names) > 1:
             raise Refused(f"{' and '.join(VARIABLES)} are both set", f"unset {VARIABLES[1]}")
         removes: tuple[str, ...] = ()
         if self._publishes and self.npm.major > 10 and not self._wants_provenance:

@@ -280,6 +280,8 @@ class Poetry(ToolCall):
     def _configured_name(self) -> str | None:
         """The user's name in settings; a token takes precedence."""
         name = self.repository
+        if variable_of("pypi-token", name) in self.chosen:
+            return _TOKEN
         token = self.settings.get("pypi-token", name)
         if token is not None and token.value:
             return _TOKEN

@@ -174,9 +174,13 @@ class Twine(ToolCall):
         destination = self.destination
         if self.given_by() or "TWINE_PASSWORD" in self.environ or not destination.pypis:
             return ""
-        # Since twine 6.1.
-        names = ("ACTIONS_ID_TOKEN_REQUEST_URL", f"{destination.secret.upper()}_ID_TOKEN")
-        found = next(filter(self.environ.get, names), "")
+        # Since twine 6.1, which asks the package id: each only where the other variable is set too.
+        names = {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": "GITHUB_ACTIONS",
+            f"{destination.secret.upper()}_ID_TOKEN": "GITLAB_CI",
+        }
+        given = self.environ.get
+        found = next((name for name, needs in names.items() if given(name) and given(needs)), "")
         if not found or destination.username not in (None, "__token__"):
             return ""
         return f"{found} is set"

@@ -196,7 +196,12 @@ class Uv(ToolCall):
                 "uv takes the user name from the index's URL or from its option, but not both",
                 "leave out --username, and unset UV_PUBLISH_USERNAME",
             )
-        if found is None and in_url is None and "UV_PUBLISH_TOKEN" in self.environ:
+        if self.has_secret("UV_PUBLISH_TOKEN"):
+            if (found or in_url) is not None:
+                raise Refused(
+                    "uv takes a token, or a user name and a password, but not both",
+                    "unset UV_PUBLISH_TOKEN or leave out the user name (UV_PUBLISH_USERNAME)",
+                )
             return "__token__"
         return in_url if found is None else found
 

@@ -1,0 +1,115 @@
+"""Refuse variables that must not get a secret, or must not be set together with one."""
+
+from __future__ import annotations
+
+from ..config.values import steers
+from ..errors import Refused
+from ..text import escape
+
+TYPE_CHECKING = False  # typing's own would load it
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..config.model import Command
+    from ..publishing.upload import Upload
+    from .delivery import Delivery
+    from .plain import PlainVariable
+
+#: The loader's variables, and those that a shell reads before its first line; ENV most often
+#: means something else.
+_LOADING = tuple("LD_ DYLD_ BASH_ENV".split())
+
+
+def check(
+    row: Command,
+    plain: Mapping[str, PlainVariable],
+    secrets: Sequence[Delivery],
+    *,
+    upload: Upload | None,
+    uploads: bool,
+) -> None:
+    """Refuse variables that must not get a secret, or must not be set together with a secret.
+
+    :param row: what is known of the command, with its variables named as they are for this index.
+    :param plain: the variables with a plain text.
+    :param uploads: whether the prompt shows an upload.
+    :raises Refused: for an env file that :func:`_check_env_file` refuses; for a variable that
+        steers an upload, as the dialog can't show what secretly hasn't looked up yet; for two
+        secrets of which the tool would send one.
+    """
+    _check_env_file(plain, uploads)
+    if not (uploads and row.name):
+        return
+    delivered = {name: secret for secret in secrets for name in secret.by.variables}
+    if upload is not None:
+        _check_credential(row, plain, delivered)
+    of_row = {*row.secrets, *row.alternatives, *row.removes, row.username}
+    for name in sorted(delivered.keys() - of_row):
+        if _steers(upload, name):
+            raise Refused(
+                f"can't set {escape(name)} from a reference: it steers what {escape(row.name)} "
+                "does, and you couldn't see where the upload goes",
+                f"set {escape(name)} to its plain value",
+            )
+
+
+def _check_credential(
+    row: Command, plain: Mapping[str, PlainVariable], delivered: Mapping[str, Delivery]
+) -> None:
+    """Refuse secrets of which it isn't certain what the tool would send.
+
+    :param delivered: the variables with secrets.
+    :raises Refused: for two in the tool's own variables, and for one that is made of several
+        secrets, whose user name nobody knows.
+    """
+    tool = escape(row.name)
+    credentials = dict.fromkeys((*[*row.secrets][:1], *row.alternatives))
+    own = [name for name in credentials if name in delivered]
+    if len(own) > 1:
+        raise Refused(
+            f"{escape(own[0])} and {escape(own[1])} would both get a secret, and {tool} sends one",
+            "leave one of them out: see it with --dry-run",
+        )
+    several = [name for name in own if len(delivered[name].requests) > 1]
+    if several and row.username and row.username not in {*plain, *delivered}:
+        raise Refused(
+            f"{escape(several[0])} is made of several secrets, so {tool} would get no user name",
+            f"give it one: -e {escape(row.username)}=NAME, or put the whole text into one secret",
+        )
+
+
+def _steers(upload: Upload | None, name: str) -> bool:
+    """Whether a variable steers an upload."""
+    if upload is not None and upload.steers(name):
+        return True
+    from ..publishing.steering import could_steer  # only publishing commands pay for loading it
+
+    return could_steer(name)
+
+
+def _changes_trust(name: str) -> bool:
+    """Whether a variable says which certificates a publishing tool trusts."""
+    from ..publishing.steering import changes_trust
+
+    return changes_trust(name)
+
+
+def _check_env_file(plain: Mapping[str, PlainVariable], uploads: bool) -> None:
+    """Refuse env files that have another program get the secret than the user means.
+
+    ``PATH`` and ``PYTHONPATH`` are usual in a project's file. But a user who agrees to an
+    upload agrees to this program as it is, and to this index.
+
+    :raises Refused: if one does.
+    """
+    for name in (name for name, variable in plain.items() if variable.is_from_file):
+        does = ""
+        if name.upper().startswith(_LOADING) or (uploads and name != "ENV" and steers(name)):
+            does = "changes how programs load"
+        elif uploads and _changes_trust(name):
+            does = "changes whom programs trust"
+        if does:
+            raise Refused(
+                f"the env file sets {escape(name)}, which {does}: not allowed next to a secret",
+                f"remove it from the file; if you mean it, export {escape(name)} in the shell",
+            )

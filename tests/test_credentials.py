@@ -1,0 +1,156 @@
+"""Test which of a publishing tool's own variables gets a secret, and what the dialogs say of it.
+
+The tool is a stand-in, which records its environment and its arguments.
+"""
+
+from __future__ import annotations
+
+import pytest
+from test_guard import FILE, SETTINGS, Workdir, _started, _workdir, assert_refused, settle
+
+pytestmark = pytest.mark.process
+
+__all__ = ["_started", "_workdir"]  # fixtures
+
+URL = "https://upload.example/legacy/"
+
+#: Writes its environment and its arguments.
+_RECORDER = '#!/bin/sh\nenv > "$HOME/given"\nprintf "%s\\n" "$@" > "$HOME/words"\n'
+
+#: Each tool's variables: for the secret, for a token in its place, and for the user name.
+VARIABLES = {
+    "uv": ("UV_PUBLISH_PASSWORD", "UV_PUBLISH_TOKEN", "UV_PUBLISH_USERNAME"),
+    "maturin": ("MATURIN_PASSWORD", "MATURIN_PYPI_TOKEN", "MATURIN_USERNAME"),
+    "poetry": (
+        "POETRY_HTTP_BASIC_MINE_PASSWORD",
+        "POETRY_PYPI_TOKEN_MINE",
+        "POETRY_HTTP_BASIC_MINE_USERNAME",
+    ),
+}
+
+
+def made(workdir: Workdir, tool: str) -> list[str]:
+    """A call of a tool with a stored password of the user octocat for its index ``mine``."""
+    workdir.program(tool, _RECORDER)
+    workdir.keep("canary-mine", "mine", "--username", "octocat")
+    return [tool, *settle(workdir, tool, URL)[1]]
+
+
+def environ(workdir: Workdir) -> dict[str, str]:
+    """The environment that the tool had."""
+    lines = (workdir.folder / "given").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+@pytest.mark.parametrize("tool", VARIABLES)
+def test_an_empty_variable_for_a_token_is_not_a_secret(workdir: Workdir, tool: str) -> None:
+    """CI sets one for a secret that isn't there. The tool gets the stored secret in its place."""
+    secret, token, name = VARIABLES[tool]
+    call = made(workdir, tool)
+    (workdir.folder / "empty.env").write_text(f"{token}=\n{secret}=\n")
+    outcome = workdir.run("--env-file", "empty.env", *call, answers=[True])
+    assert (outcome.status, len(outcome.prompts)) == (0, 1), outcome
+    assert "user: octocat\n" in outcome.asked[0]
+    found = environ(workdir)
+    assert (found[secret], found[name]) == ("canary-mine", "octocat")
+    assert not found.get(token)
+
+
+@pytest.mark.parametrize("tool", VARIABLES)
+def test_a_token_is_shown_and_sent_with_its_own_user_name(workdir: Workdir, tool: str) -> None:
+    """A tool that takes a token from a variable of its own sends it as ``__token__``."""
+    _, token, name = VARIABLES[tool]
+    call = made(workdir, tool)
+    outcome = workdir.run("-e", f"{token}=mine", *call, answers=[True])
+    assert (outcome.status, len(outcome.prompts)) == (0, 1), outcome
+    assert "user: __token__\n" in outcome.asked[0]
+    found = environ(workdir)
+    assert (found[token], found.get(name, "__token__")) == ("canary-mine", "__token__")
+
+
+def test_uv_gets_no_token_next_to_a_user_name(workdir: Workdir) -> None:
+    call = made(workdir, "uv")
+    (workdir.folder / "name.env").write_text("UV_PUBLISH_USERNAME=ada\n")
+    given = ["--env-file", "name.env", "-e", "UV_PUBLISH_TOKEN=mine"]
+    assert_refused(workdir, workdir.run(*given, *call), "UV_PUBLISH_TOKEN", "UV_PUBLISH_USERNAME")
+
+
+@pytest.mark.parametrize("tool", VARIABLES)
+def test_two_secrets_for_one_upload_are_refused(workdir: Workdir, tool: str) -> None:
+    """However the second one was chosen."""
+    secret, token, _ = VARIABLES[tool]
+    call = made(workdir, tool)
+    workdir.keep("canary-other", "Other")
+    both = ["-e", f"{token}=Other", "-e", f"{secret}=mine"]
+    assert_refused(workdir, workdir.run(*both, *call), secret, token, tool)
+    workdir.configure(f"[commands.{tool}.secrets]\n{token} = 'Other'\n")
+    assert_refused(workdir, workdir.run(*call), secret, token, tool)
+
+
+def test_a_secret_of_the_users_own_table_gets_no_user_name(workdir: Workdir) -> None:
+    call = made(workdir, "twine")
+    workdir.keep("canary-other", "Other", "--username", "eve")
+    workdir.configure("[commands.twine.secrets]\nEXTRA = 'Other'\n")
+    outcome = workdir.run(*call, answers=[True, True])
+    assert outcome.status == 0, outcome
+    assert "but for: EXTRA\n" in outcome.asked[1]
+    assert environ(workdir)["TWINE_USERNAME"] == "octocat"
+
+
+def test_a_text_of_several_secrets_gets_no_user_name_of_one(workdir: Workdir) -> None:
+    call = made(workdir, "twine")
+    workdir.keep("canary-other", "Other")
+    text = "TWINE_PASSWORD={{ secretly://mine }}-{{ secretly://Other }}"
+    assert_refused(workdir, workdir.run("-e", text, *call), "TWINE_PASSWORD", "TWINE_USERNAME")
+
+
+@pytest.mark.parametrize("variable", ["POETRY_PYPI_TOKEN_MINE", VARIABLES["poetry"][0]])
+@pytest.mark.parametrize("text", ["Brace", "{{ secretly://Brace }}!", "{{{ secretly://Dir }}}"])
+def test_no_variable_of_poetrys_gets_a_text_that_it_replaces(
+    workdir: Workdir, variable: str, text: str
+) -> None:
+    call = made(workdir, "poetry")
+    workdir.keep("canary-{cache-dir}", "Brace")
+    workdir.keep("cache-dir", "Dir")
+    (workdir.folder / "name.env").write_text("POETRY_HTTP_BASIC_MINE_USERNAME=eve\n")
+    for more in ([], ["--env-file", "name.env"]):
+        outcome = workdir.run(*more, "-e", f"{variable}={text}", *call, answers=[True])
+        assert_refused(workdir, outcome, "braces", asked=1)
+
+
+def test_another_secret_of_the_run_is_shown_with_its_variable(workdir: Workdir) -> None:
+    """Not as the secret of the upload, and without a user name."""
+    call = made(workdir, "twine")
+    workdir.keep("canary-other", "Other", "--username", "eve")
+    given = ["-e", "EXTRA=Other", "-e", "GH_TOKEN=Other", "-e", "KEY=Typed"]
+    outcome = workdir.run(*given, *call, answers=[True, True, "canary-typed"])
+    assert (outcome.status, len(outcome.prompts)) == (0, 3), outcome
+    upload, other, typed = outcome.asked
+    assert "user: octocat\n" in upload
+    assert "not for the upload itself" not in upload
+    assert "not for the upload itself, but for: EXTRA, GH_TOKEN\n" in other
+    assert "not for the upload itself, but for: KEY\n" in typed
+    assert "user:" not in other + typed
+    found = environ(workdir)
+    assert [found[name] for name in ("EXTRA", "GH_TOKEN", "KEY")] == [
+        *["canary-other"] * 2,
+        "canary-typed",
+    ]
+    assert (found["TWINE_USERNAME"], found["TWINE_PASSWORD"]) == ("octocat", "canary-mine")
+
+
+@pytest.mark.parametrize("option", ["-v", "--dry-run"])
+def test_the_changed_command_line_hides_what_the_dialog_hides(
+    workdir: Workdir, option: str
+) -> None:
+    workdir.program("uv", _RECORDER)
+    workdir.keep("canary-mine", "upload.example")
+    check = "https://ada:canary-check@check.example/simple/"
+    call = ["uv", "publish", "--publish-url", URL, "--check-url", check, FILE]
+    outcome = workdir.run(option, *call, answers=[True])
+    assert outcome.status == 0, outcome
+    assert "ada:***@check.example" in outcome.stdout + outcome.stderr
+    assert "canary-check" not in outcome.stdout + outcome.stderr
+
+
+assert VARIABLES.keys() <= SETTINGS.keys()
