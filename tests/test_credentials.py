@@ -6,7 +6,7 @@ The tool is a stand-in, which records its environment and its arguments.
 from __future__ import annotations
 
 import pytest
-from test_guard import FILE, SETTINGS, Workdir, _started, _workdir, assert_refused, settle
+from test_guard import FILE, Workdir, _started, _workdir, assert_refused, settle
 
 pytestmark = pytest.mark.process
 
@@ -153,4 +153,17 @@ def test_the_changed_command_line_hides_what_the_dialog_hides(
     assert "canary-check" not in outcome.stdout + outcome.stderr
 
 
-assert VARIABLES.keys() <= SETTINGS.keys()
+@pytest.mark.parametrize(("way", "named"), [(["env"], "env sets"), (["--env-file"], "env file")])
+def test_an_alias_of_cargos_is_seen_wherever_it_comes_from(
+    workdir: Workdir, way: list[str], named: str
+) -> None:
+    """cargo would publish. So a variable that is not the user's own may not have the alias."""
+    manifest = '[package]\nname = "demo"\nversion = "1.0.0"\nedition = "2021"\n'
+    (workdir.folder / "Cargo.toml").write_text(manifest)
+    workdir.program("cargo", _RECORDER)
+    workdir.keep("canary-cargo", "Cargo")
+    alias = "CARGO_ALIAS_REL=publish --locked"
+    (workdir.folder / "alias.env").write_text(f"{alias}\n")
+    given = "alias.env" if way == ["--env-file"] else alias
+    outcome = workdir.run(*way, given, "cargo", "rel", answers=[True])
+    assert_refused(workdir, outcome, "CARGO_ALIAS_REL", named)

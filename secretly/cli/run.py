@@ -186,8 +186,9 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             f"unknown command '{options.alias}'{suggestion(options.alias, known.commands)}",
             "--as takes a known command: one with [commands.NAME]",
         )
-    if options.alias is None and invocation is not None:
-        invocation, command = _without_alias(invocation, command, environ)
+    env_file = _read_env_files(options)
+    if options.alias is None and invocation is not None and invocation.may_be_alias:
+        invocation, command = _without_alias(invocation, command, environ, env_file)
     projects: tuple[str, ...] = ()
     if options.wrap or options.project:
         from . import recipes
@@ -206,7 +207,6 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
         from ..config.profiles import chosen_profile  # most commands have no profile
 
         profile = chosen_profile(invocation, options.profile)
-    env_file = _read_env_files(options)
     call = _Call(
         options, command, environ, known, invocation, profile, explicit, env_file, projects
     )
@@ -238,16 +238,22 @@ def _find_program(call: _Call) -> str:
 
 
 def _without_alias(
-    known: Invocation, command: Sequence[str], environ: Mapping[str, str]
+    known: Invocation,
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    env_file: EnvFile | None,
 ) -> tuple[Invocation, Sequence[str]]:
-    """The call without an alias of the user's that stands for a call with a secret."""
-    if not known.may_be_alias:
-        return known, command
-    from ..publishing.tools import tool_for
+    """The call without an alias of the user's that stands for a call with a secret.
 
-    adapter = tool_for(known.row.name)
-    assert adapter is not None
-    arguments = adapter(known, environ).without_alias()
+    A variable may have the alias: one of secretly's own, of an env file, or of ``env``.
+    """
+    from ..publishing.upload import upload_of
+    from ..running.plain import plain_variables, texts
+
+    plain = texts(plain_variables(known.row, None, env_file))
+    upload = upload_of(known, Environ({**environ, **plain}))
+    assert upload is not None
+    arguments = upload.without_alias
     start = command[: len(command) - len(known.arguments)]
     return known._replace(arguments=arguments), (*start, *arguments)
 

@@ -171,6 +171,14 @@ class Upload:
         """The tool's arguments as they were typed."""
         return self._call.arguments
 
+    @property
+    def without_alias(self) -> tuple[str, ...]:
+        """The tool's arguments without an alias of the user's that stands for a call with a secret.
+
+        :raises Refused: if such an alias is not the user's own.
+        """
+        return self._call.without_alias()
+
     def commands(self) -> list[str]:
         """The commands that upload one project after another; empty if files can't be named."""
         call, found = self._call, list[str]()
