@@ -167,3 +167,12 @@ def test_an_alias_of_cargos_is_seen_wherever_it_comes_from(
     given = "alias.env" if way == ["--env-file"] else alias
     outcome = workdir.run(*way, given, "cargo", "rel", answers=[True])
     assert_refused(workdir, outcome, "CARGO_ALIAS_REL", named)
+
+
+def test_a_variable_that_the_tool_does_not_read_here_is_refused_with_the_one_it_reads(
+    workdir: Workdir,
+) -> None:
+    """Not with the advice to write the secret down in plain text."""
+    call = made(workdir, "poetry")
+    outcome = workdir.run("-e", "POETRY_PYPI_TOKEN_OTHER=mine", *call)
+    assert_refused(workdir, outcome, "POETRY_PYPI_TOKEN_OTHER", VARIABLES["poetry"][0])

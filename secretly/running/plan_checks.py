@@ -43,9 +43,15 @@ def check(
     delivered = {name: secret for secret in secrets for name in secret.by.variables}
     if upload is not None:
         _check_credential(row, plain, delivered)
+    first = next(iter(row.secrets), "")
     of_row = {*row.secrets, *row.alternatives, *row.removes, row.username}
     for name in sorted(delivered.keys() - of_row):
         if _steers(upload, name):
+            if {"AUTH", "PASSWORD", "TOKEN"}.intersection(name.upper().split("_")):
+                raise Refused(
+                    f"{escape(row.name)} doesn't read {escape(name)} for this upload",
+                    f"give the secret to the variable that it reads: -e {escape(first)}=NAME",
+                )
             raise Refused(
                 f"can't set {escape(name)} from a reference: it steers what {escape(row.name)} "
                 "does, and you couldn't see where the upload goes",
