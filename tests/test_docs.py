@@ -448,7 +448,7 @@ def variables() -> set[str]:
         text = path.read_text("utf-8")
         found |= set(re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', text))
         found |= set(re.findall(r'"([A-Z_]+)" in (?:self\.)?\w*environ', text))
-        for names in re.findall(r"\(((?:\s*\"[A-Z_]+\",?)+\s*)\)", text):
+        for names in re.findall(r"\(((?:\s*\"[A-Z][A-Z_]+\",?)+\s*)\)", text):
             found |= {n for n in re.findall(r'"([A-Z_]+)"', names) if "_" in n or n == "LANG"}
     return {name for name in found if not name.startswith("SIG")}
 

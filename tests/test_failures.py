@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from command import Home, quick
+from command import SECRETLY, Home, quick
 from conftest import Tried
 
-from secretly import SecretlyError, SourceFailed, sources
+from secretly import Secret, SecretlyError, SourceFailed, sources
 from secretly.processes.output import Finished
 from secretly.reference import parse
 from secretly.sources import (
@@ -24,6 +26,7 @@ from secretly.sources import (
     NoField,
     NoItem,
     NotInstalled,
+    Program,
     Run,
     SignedOut,
     Unreachable,
@@ -241,6 +244,37 @@ def test_an_error_names_the_item_once(home: Home) -> None:
     home.program("lpass", "#!/bin/sh\necho 'Error: Could not find specified' >&2; exit 1\n")
     done = home.run("run", "--no-input", "-eX=lpass://Pass", "true")
     assert done.stderr.splitlines()[0].endswith(" Pass")
+
+
+@pytest.mark.process
+def test_a_failure_is_seen_where_children_are_ignored(home: Home) -> None:
+    """secretly's parent ignores SIGCHLD: half of a manager's output is no secret all the same."""
+    home.program("lpass", "#!/bin/sh\necho canary-half; exit 1\n")
+    start = "import os, signal as s, sys; s.signal(s.SIGCHLD, s.SIG_IGN); os.execvp(*sys.argv[1:])"
+    start = start.replace("*sys.argv[1:]", "sys.argv[1], sys.argv[1:]")
+    argv = [sys.executable, "-c", start, *SECRETLY]
+    done = home.run_any([*argv, "run", "--no-input", "-eX=lpass://Pass", "echo", "ran"])
+    assert (done.status, done.stdout) == (125, "")
+    assert "failed with status 1" in done.stderr
+
+
+@pytest.mark.process
+def test_a_lost_status_is_a_failure(home: Home) -> None:
+    """In a program that ignores SIGCHLD, a manager that failed looks like one that did not."""
+    home.program("lpass", "#!/bin/sh\necho canary-half; exit 1\n")
+    run, program = Run(Environ(home.environ), 60.0), Program("LastPass", "lpass")
+
+    async def answer() -> Secret:
+        return Secret("canary-master")
+
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        for call in (program.call(run), program.asked(run, prompt=b"Password", answer=answer)):
+            with pytest.raises(SourceFailed, match="ignores SIGCHLD") as caught:
+                asyncio.run(call)
+            assert "canary" not in f"{caught.value}{caught.value.hint}"
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 @pytest.mark.process

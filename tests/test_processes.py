@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import os
 import signal
@@ -22,7 +23,7 @@ from ptys import DEADLINE, SOON, children, processes, running, wait_until
 from secretly.processes import hardening
 from secretly.processes.child import _ENDING, Child, living, processes_from_proc, processes_from_ps
 from secretly.processes.dialogue import run_and_answer
-from secretly.processes.output import Finished, TooMuch, read_output
+from secretly.processes.output import Finished, Lost, TooMuch, read_output
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("no_quick_homes")]
 
@@ -242,7 +243,7 @@ def test_the_commands_children_fail_as_the_librarys_do(
 def test_a_forked_child_is_ended_and_reaped(
     both: Callable[[Callable[[], Any]], list[Any]],
 ) -> None:
-    """Its status is the signal's; one that nothing can tell is 0."""
+    """Its status is the signal's; one that another part of the program took is None."""
 
     def status(reaped_by_another: bool) -> int | None:
         child = Child(["/bin/sleep", "60"], stdin=-3, stdout=-3, stderr=-3, environ=ENVIRON)
@@ -254,7 +255,47 @@ def test_a_forked_child_is_ended_and_reaped(
         return child.status
 
     assert both(lambda: status(False)) == [-signal.SIGINT] * 2
-    assert both(lambda: status(True)) == [0, 0]
+    assert both(lambda: status(True)) == [None, None]
+
+
+def test_what_a_program_wrote_does_not_count_without_its_status(
+    both: Callable[[Callable[[], Any]], list[Any]],
+) -> None:
+    """Where SIGCHLD is ignored, a program that fails halfway looks like one that has ended well."""
+
+    def run() -> str:
+        with pytest.raises(Lost) as caught:
+            shell("echo canary-half; exit 1")
+        with pytest.raises(Lost):
+            talk(f"{ASK} echo canary-half; exit 1", "answer")
+        return f"{caught.value}"
+
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        found = both(run)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert found == [f"[Errno {errno.ECHILD}] its exit status was lost"] * 2
+
+
+def test_a_forked_process_leaves_its_parents_children_alone() -> None:
+    """Their parent has forked, and the new process exits as every program does."""
+    program = """if True:
+        import os, sys, time
+        from secretly.processes.child import Child, living
+        environ = {"PATH": os.defpath}
+        argv = ["sh", "-c", "sleep 60 & echo; wait $!"]
+        reading, writing = os.pipe()
+        child = Child(argv, stdin=-3, stdout=writing, stderr=-3, environ=environ, new_session=True)
+        os.read(reading, 1)
+        if os.fork() == 0:
+            sys.exit()
+        os.wait()
+        print(child.has_ended(0.2), living() == {child})
+    """
+    argv = [sys.executable, "-c", program]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE)
+    assert (done.stdout, done.stderr) == ("False True\n", "")
 
 
 def test_a_process_that_exits_ends_its_children() -> None:

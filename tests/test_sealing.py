@@ -392,7 +392,7 @@ def unlock() -> Coroutine[Any, Any, object]:
         ("kill -KILL $$", "it was killed"),
         ("exit 3", "status 3"),
         ("sleep 60", "took more than"),
-        ("", "can't start Python for the passphrase's work: No such file"),
+        ("", "can't do the passphrase's work in Python: No such file"),
     ],
 )
 def test_work_that_fails_is_refused(

@@ -38,8 +38,10 @@ async def ask_osascript(method: PromptMethod, prompt: Prompt, patience: Patience
     command += [escape(prompt.title), escape(text, keep="\n")]
     try:
         found = await output.read_output(command, timeout=seconds + _GRACE, environ=os.environ)
-    except OSError:
-        raise PinentryFailed("can't start osascript", "install pinentry-mac") from None
+    except OSError as error:
+        raise PinentryFailed(
+            f"can't ask with osascript: {error.strerror}", "install pinentry-mac"
+        ) from None
     except TimeoutError:
         found = output.Finished(0, b"gave up\n")
     if found.status:

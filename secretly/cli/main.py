@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     signals.release()  # Python's own handler of INT shows a traceback
+    signals.see_children()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller; print would use the other one
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115

@@ -8,7 +8,7 @@ import time
 
 from ..waiting.blocks import suppress
 from . import hardening
-from .forking import NULL, Forked
+from .forking import NULL, fork, reap
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
@@ -32,7 +32,12 @@ _living: set[Child] = set()
 
 
 class Child:
-    """A child process that ends, at the latest, when this process exits."""
+    """A child process that ends, at the latest, when this process exits.
+
+    :ivar pid: the process ID.
+    :ivar status: the exit status, negative for a signal; None while the child runs, and if its
+        status was lost.
+    """
 
     def __init__(
         self,
@@ -50,14 +55,16 @@ class Child:
             (setsid(2)).
         :raises OSError: if the program can't be started.
         """
-        self._process: Forked | subprocess.Popen[bytes]
+        self._popen: subprocess.Popen[bytes] | None = None
+        self.status: int | None = None
+        self._ended = False
         if (before_exec := hardening.before_exec()) is not None:
             streams = (stdin, stdout, stderr)
-            self._process = Forked(argv, streams, environ, before_exec, new_session)
+            self.pid = fork(argv, streams, environ, before_exec, new_session)
         else:
             from subprocess import Popen
 
-            self._process = Popen(
+            self._popen = Popen(
                 list(argv),
                 stdin=stdin,
                 stdout=stdout,
@@ -65,13 +72,9 @@ class Child:
                 env=dict(environ),
                 start_new_session=new_session,
             )
+            self.pid = self._popen.pid
         self._leads_session = new_session
         _living.add(self)
-
-    @property
-    def pid(self) -> int:
-        """The process ID."""
-        return self._process.pid
 
     def has_ended(self, timeout: float = 0) -> bool:
         """Wait for the child's end, reap it, and return whether it has ended.
@@ -79,7 +82,7 @@ class Child:
         :param timeout: how long to wait at most, in seconds.
         """
         deadline, pause = time.monotonic() + timeout, _SHORTEST
-        while self._process.poll() is None:
+        while not self._reap():
             if (left := deadline - time.monotonic()) <= 0:
                 return False
             time.sleep(min(left, pause))
@@ -87,10 +90,22 @@ class Child:
         _living.discard(self)
         return True
 
-    @property
-    def status(self) -> int | None:
-        """The exit status, negative for a signal; None while the child runs."""
-        return self._process.returncode
+    def _reap(self) -> bool:
+        """Reap the child if it has ended, and return whether it has."""
+        if not self._ended:
+            try:
+                self.status = reap(self.pid)
+                self._ended = self.status is not None
+            except ChildProcessError:
+                self._ended = True
+            if self._ended and self._popen is not None:
+                self._popen.returncode = self.status or 0  # otherwise it says that the child runs
+        return self._ended
+
+    def _signal(self, number: int) -> None:
+        """Send a signal to the child, unless it has ended."""
+        if not self._reap():
+            _send({self.pid}, number)
 
     def end(self) -> None:
         """End the child if it still runs, with INT, TERM and KILL in turn, and reap it.
@@ -110,14 +125,14 @@ class Child:
         def send(number: int) -> None:
             found = family.living()
             for _ in range(10):  # a stopped process starts no other, which would be missed
-                self._process.send_signal(signal.SIGSTOP)  # does nothing once it has ended
+                self._signal(signal.SIGSTOP)
                 _send(found, signal.SIGSTOP)
                 before, found = found, family.living()
                 if found == before:
                     break
             for sent in (number, signal.SIGCONT):  # a stopped process handles no signal
                 _send(found, sent)
-                self._process.send_signal(sent)
+                self._signal(sent)
 
         _end(send, lambda: self.has_ended() and not family.living())
 
@@ -227,6 +242,10 @@ def processes_from_ps() -> Iterator[tuple[int, int, int, int]]:
 def living() -> frozenset[Child]:
     """Return the children that were started and have not been reaped."""
     return frozenset(_living)
+
+
+# A forked process has a copy of this, and its parent's children are not its own.
+os.register_at_fork(after_in_child=_living.clear)
 
 
 @atexit.register

@@ -1,4 +1,4 @@
-"""Start a child of the command by fork and exec.
+"""Start a child of the command by fork and exec, and reap a child.
 
 ``subprocess`` takes as long to load as the question of a prompt, and gains nothing here: in the
 command, Python code runs in each child before its program does (``hardening.before_exec``). In the
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # signal loads enum
 
-__all__ = ["NULL", "Forked"]
+__all__ = ["NULL", "fork", "reap"]
 
 #: Stands for ``/dev/null`` as one of a child's streams: ``subprocess.DEVNULL``.
 NULL = -3
@@ -28,74 +28,62 @@ _IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
-class Forked:
-    """A child process, with what :class:`~secretly.processes.child.Child` uses of ``Popen``.
+def fork(
+    argv: Sequence[str],
+    streams: Sequence[int],
+    environ: Mapping[str, str],
+    before_exec: Callable[[], None],
+    new_session: bool,
+) -> int:
+    """Start a program, and return its process ID.
 
-    :ivar returncode: the exit status, negative for a signal; None while it runs, as far as known.
+    :param streams: its standard input, output and error.
+    :param before_exec: is called in the child.
+    :raises OSError: if the program can't be started.
+    :raises ValueError: if an argument or a variable can't be passed on.
     """
-
-    def __init__(
-        self,
-        argv: Sequence[str],
-        streams: Sequence[int],
-        environ: Mapping[str, str],
-        before_exec: Callable[[], None],
-        new_session: bool,
-    ) -> None:
-        """Start the program.
-
-        :param streams: its standard input, output and error.
-        :param before_exec: is called in the child.
-        :raises OSError: if the program can't be started.
-        :raises ValueError: if an argument or a variable can't be passed on.
-        """
-        self.returncode: int | None = None
-        reading, writing = os.pipe()
-        try:
-            self.pid = os.fork()
-            if self.pid == 0:  # pragma: no cover - the exec drops what was measured
-                try:
-                    writing = _above_streams(writing)
-                    _prepare(streams, writing, new_session)
-                    before_exec()
-                    os.execvpe(argv[0], list(argv), dict(environ))
-                except OSError as error:
-                    os.write(writing, b"%d" % (error.errno or 0))
-                except BaseException:
-                    os.write(writing, b"0")
-                finally:
-                    os._exit(255)
-            os.close(writing)
-            writing = -1
-            failed = os.read(reading, 16)  # empty when the exec has closed it
-        finally:
-            os.close(reading)
-            if writing >= 0:
-                os.close(writing)
-        if failed:
-            with suppress(ChildProcessError):  # SIGCHLD is ignored
-                os.waitpid(self.pid, 0)
-            number = int(failed)
-            if not number:
-                raise ValueError("an argument or a variable has a NUL byte, or '=' in its name")
-            raise OSError(number, os.strerror(number), argv[0])
-
-    def poll(self) -> int | None:
-        """Reap the child if it has ended, and return its exit status."""
-        if self.returncode is None:
+    reading, writing = os.pipe()
+    try:
+        pid = os.fork()
+        if pid == 0:  # pragma: no cover - the exec drops what was measured
             try:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:  # SIGCHLD is ignored, so nothing tells the status
-                self.returncode = 0
-            else:
-                self.returncode = os.waitstatus_to_exitcode(status) if pid else None
-        return self.returncode
+                writing = _above_streams(writing)
+                _prepare(streams, writing, new_session)
+                before_exec()
+                os.execvpe(argv[0], list(argv), dict(environ))
+            except OSError as error:
+                os.write(writing, b"%d" % (error.errno or 0))
+            except BaseException:
+                os.write(writing, b"0")
+            finally:
+                os._exit(255)
+        os.close(writing)
+        writing = -1
+        failed = os.read(reading, 16)  # empty when the exec has closed it
+    finally:
+        os.close(reading)
+        if writing >= 0:
+            os.close(writing)
+    if failed:
+        with suppress(ChildProcessError):  # SIGCHLD is ignored
+            os.waitpid(pid, 0)
+        number = int(failed)
+        if not number:
+            raise ValueError("an argument or a variable has a NUL byte, or '=' in its name")
+        raise OSError(number, os.strerror(number), argv[0])
+    return pid
 
-    def send_signal(self, number: int) -> None:
-        """Send a signal to the child, unless it has ended."""
-        if self.poll() is None:
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+
+def reap(pid: int) -> int | None:
+    """Return the exit status of a child that has ended, negative for a signal; None while it runs.
+
+    ``Popen.poll`` returns 0 where this raises.
+
+    :raises ChildProcessError: if its status was lost (waitpid(2)): this process ignores SIGCHLD,
+        or another part of the program has waited for it.
+    """
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def _prepare(

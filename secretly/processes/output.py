@@ -22,6 +22,7 @@ __all__ = [
     "SHORT_PAUSE",
     "TAIL",
     "Finished",
+    "Lost",
     "Pipe",
     "PipeReader",
     "PipeTail",
@@ -44,6 +45,16 @@ LONG_PAUSE, SHORT_PAUSE = 0.2, 0.002
 
 class TooMuch(TimeoutError):
     """A program wrote more than the limit, and might never stop."""
+
+
+class Lost(ChildProcessError):
+    """A program has ended, and its status was lost: what it wrote may be half of what it would.
+
+    This process ignores SIGCHLD, or another part of it waits for children that are not its own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(errno.ECHILD, "its exit status was lost")
 
 
 class Finished(Record):
@@ -79,6 +90,7 @@ async def read_output(
     :raises OSError: if it can't be started, or *stdin* is too long.
     :raises TimeoutError: if it took longer; it has been ended.
     :raises TooMuch: if it wrote more; it has been ended.
+    :raises Lost: if its exit status was lost.
     """
     deadline = time.monotonic() + timeout
     with Pipe() as given, Pipe() as wrote, Pipe() as complained:
@@ -100,8 +112,7 @@ async def read_output(
             if ready:
                 _give(given, stdin if await _is_ready(reader, ready, deadline) else b"")
             stdin = b""  # a traceback may show locals
-            reading = read_all(reader, deadline, tail)
-            return await finish(child, deadline, reading, tail.read)
+            return await finish(child, deadline, read_all(reader, deadline, tail), tail.read)
 
 
 def _give(pipe: Pipe, data: bytes) -> None:
@@ -138,6 +149,7 @@ async def finish(
     :param reading: gives all of its stdout.
     :param stderr: returns what it has written to stderr so far.
     :raises TimeoutError: if it took longer.
+    :raises Lost: if its exit status was lost.
     """
     wrote = b""
     try:
@@ -147,7 +159,9 @@ async def finish(
                 raise TimeoutError
             stderr()  # the child stops at a full pipe
             await requests.sleep(0.02)
-        return Finished(child.status or 0, wrote, stderr())
+        if child.status is None:
+            raise Lost
+        return Finished(child.status, wrote, stderr())
     except BaseException:
         wrote = b""  # a traceback may show locals
         raise

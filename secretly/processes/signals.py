@@ -30,6 +30,7 @@ class Signals:
     :ivar pending: whether a signal came.
     :ivar waiting: whether the handler may raise.
     :ivar cancel: what the handler calls instead, if not None.
+    :ivar ignores_children: whether the command was started with SIGCHLD ignored.
     """
 
     _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -39,6 +40,16 @@ class Signals:
         self.waiting = False
         self.cancel: Callable[[], object] | None = None
         self._number: int = signal.SIGINT
+        self.ignores_children = False
+
+    def see_children(self) -> None:
+        """Let the system keep the exit status of each child, also for a parent that ignores it.
+
+        Where SIGCHLD is ignored, a failed program looks like any other (waitpid(2)).
+        """
+        if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+            self.ignores_children = True
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     def install(self) -> None:
         """Install the handlers."""

@@ -8,6 +8,7 @@ import sys
 
 from .. import safefiles
 from ..errors import Refused
+from ..processes.signals import signals
 from ..record import Record
 from ..text import Environ, escape
 
@@ -201,6 +202,8 @@ def _get_ready(launch: Launch) -> None:
     # CPython ignores these two at its start, and what is ignored stays so over exec.
     for name in ("SIGPIPE", "SIGXFSZ"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
+    if signals.ignores_children:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
 def _inherited() -> dict[bytes, bytes]:

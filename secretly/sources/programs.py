@@ -99,6 +99,8 @@ class Program(Record):
             raise self.long(limit, item) from None
         except TimeoutError:
             raise self.slow(run, item) from None
+        except output.Lost:
+            raise self.lost(item) from None
         except OSError as error:
             raise NotInstalled(
                 f"can't start {self.name}: {error.strerror}", f"try it in a shell: {self.name}"
@@ -137,6 +139,8 @@ class Program(Record):
             raise self.long(READ_LIMIT, item) from None
         except TimeoutError:
             raise self.slow(run, item) from None
+        except output.Lost:
+            raise self.lost(item) from None
         if done is None:
             raise Locked(
                 f"{self.title}: that was not the right password",
@@ -157,6 +161,14 @@ class Program(Record):
         return Unreachable(
             f"{self.title} ({self.name}) did not answer {within} for {escape(item)}",
             f"run {self.name} in a shell to see whether it works",
+        )
+
+    def lost(self, item: str) -> SourceFailed:
+        """Return the error for a program that may have failed."""
+        return SourceFailed(
+            f"{self.title} ({self.name}) may have failed for {escape(item)}: this process ignores "
+            "SIGCHLD, or has waited for children that are not its own",
+            "set SIGCHLD to its default, and wait for your own children only",
         )
 
     def read(self, done: output.Finished, item: str) -> Secret:
