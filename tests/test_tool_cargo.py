@@ -192,6 +192,12 @@ def test_what_cargo_takes_otherwise_is_refused_and_named(
     assert_refused(calls, line, text)
 
 
+def test_an_empty_variable_is_named(calls: Calls) -> None:
+    """cargo takes it for the registry's name, where nothing on the command line says so."""
+    text = "CARGO_REGISTRY_DEFAULT has no valid name of a registry: ''"
+    assert_refused(calls, "publish", text, {"CARGO_REGISTRY_DEFAULT": ""})
+
+
 def test_a_token_in_the_call_is_used_as_it_is_and_hidden(calls: Calls) -> None:
     """Nothing is asked, and the option's value is shown nowhere."""
     for line in ("publish --token canary-1", "yank --token=canary-1 --index http://x.example/"):

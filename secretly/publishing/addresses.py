@@ -50,7 +50,9 @@ def read_address(url: str) -> Address:
     if not good or "%" in host or re.search(r'[^!-~]|[{}<>"^`|]', url):
         raise Refused(
             f"programs may read the index URL '{shown}' differently",
-            "write it as https://host/path, with special characters as %XX",
+            "write it as https://host/path, with special characters as %XX"
+            if host.isascii()
+            else "write the host's name in its ASCII form, which begins with xn--",
         )
     user, at, _ = parts.netloc.rpartition("@")
     name, colon, password = user.partition(":")

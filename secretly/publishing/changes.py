@@ -12,8 +12,9 @@ def changed(before: Release, after: Release) -> str:
         return ""
     files = {file.path: file for file in before.files}
     for file in after.files:
-        if files.pop(file.path, None) != file:
-            return f"{escape(file.path)} was changed"
+        known = files.pop(file.path, None)
+        if known != file:
+            return f"{escape(file.path)} was {'changed' if known else 'added'}"
     for path in files:
         return f"{escape(path)} was removed"
     if before.destination != after.destination:

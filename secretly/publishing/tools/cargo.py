@@ -125,7 +125,8 @@ class Cargo(CargoCall):
             )
         name, chosen_by = self._named()
         if not NAME.fullmatch(name):
-            raise Refused(f"not a valid name of a registry: '{escape(name)}'", "check the name")
+            source = f"{chosen_by} has no" if chosen_by else "not a"
+            raise Refused(f"{source} valid name of a registry: '{escape(name)}'", "check the name")
         if name == PUBLIC:
             return Registry(name, name, chosen_by)
         index = self.settings.text("registries", name, "index")
