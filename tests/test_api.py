@@ -230,6 +230,86 @@ def test_remember_rejects_other_values(value: Any) -> None:
         assert pinentry.lines == []
 
 
+class Stars(str):
+    """A text whose ``str()`` is another text, as that of some enums."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "**********"
+
+
+class SecretStr:
+    """As pydantic's."""
+
+    def __str__(self) -> str:
+        return "**********"
+
+
+@pytest.mark.parametrize("value", [None, b"canary-1", bytearray(b"canary-1"), 5, SecretStr()])
+def test_only_a_text_is_remembered(value: Any) -> None:
+    """Not the ``str()`` of anything else: the stored secret stays, and the error has no value."""
+    with sandbox() as here:
+        asyncio.run(remember("A", "canary-good"))
+        with pytest.raises(TypeError, match=f"not {type(value).__name__}") as caught:
+            asyncio.run(remember("A", value))
+        assert isinstance(caught.value, SecretlyError)
+        assert caught.value.hint
+        assert here.keychain.items == {("A", ME): "canary-good"}  # type: ignore[attr-defined]
+        assert "canary-1" not in shown_by_secretly(caught.value)
+        asyncio.run(remember("A", Stars("canary-stars")))
+        assert asyncio.run(secret("A")) == "canary-stars"
+
+
+def shown_by_secretly(error: BaseException) -> str:
+    """The local variables of secretly's own frames in a traceback."""
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    ours = [f.locals for f in shown.stack if "/secretly/" in f.filename]
+    assert ours
+    return str(ours)
+
+
+@pytest.mark.parametrize("value", ["canary-1\0", "canary-1\ud800", "op://canary-1"])
+def test_a_refused_value_is_in_no_frame(value: str) -> None:
+    """A traceback with locals doesn't show what ``remember`` refuses."""
+    with sandbox(), pytest.raises(Refused) as caught:
+        asyncio.run(remember("A", value))
+    assert "canary" not in shown_by_secretly(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"username": b"ada"},
+        {"prompt": 5},
+        {"description": b"x"},
+        {"confirm": "no"},
+        {"verify": "x"},
+    ],
+)
+def test_an_option_of_the_wrong_type_is_an_error(given: Any) -> None:
+    """Before the user is asked; in each of the calls that has the option."""
+    ((name, value),) = given.items()
+    calls: list[Any] = [
+        lambda: asyncio.run(secret("A", **given)),
+        lambda: asyncio.run(credential("A", **given)),
+        lambda: secretly.secret_sync("A", **given),
+    ]
+    if name == "username":
+        calls.append(lambda: asyncio.run(remember("A", "canary-1", **given)))
+        calls.append(lambda: asyncio.run(forget("A", **given)))
+    elif name == "description":
+        calls.append(lambda: asyncio.run(confirm("Sure?", **given)))
+        calls.append(secretly.environment({"A": "A"}, **given).__enter__)
+    with FakePinentry(["canary-1"]) as pinentry, sandbox(pinentry):
+        for call in calls:
+            with pytest.raises(TypeError, match=f"{name} takes .*not {type(value).__name__}"):
+                call()
+        with pytest.raises(TypeError, match="question takes a text, not NoneType"):
+            asyncio.run(confirm(None))  # type: ignore[arg-type]
+        assert pinentry.lines == []
+
+
 def test_a_storage_failure_is_logged_without_the_secret(caplog: pytest.LogCaptureFixture) -> None:
     """The secret comes back, and a warning names what was not stored."""
     with (

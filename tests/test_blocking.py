@@ -525,7 +525,7 @@ def test_some_variables_never_get_a_secret(name: str) -> None:
         environment({name: "Example"})
 
 
-@pytest.mark.parametrize("variables", ["API_TOKEN", ["API_TOKEN"], None])
+@pytest.mark.parametrize("variables", ["API_TOKEN", ["API_TOKEN"], None, {5: "A"}])
 def test_an_environment_takes_a_mapping(variables: Any) -> None:
     """Anything else is a TypeError with a hint."""
     with pytest.raises(TypeError) as caught:

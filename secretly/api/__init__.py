@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from ..asking import prompting, questions, wording
-from ..errors import KeychainTimeout, NoPinentry, NotConfirmed, Refused, SecretlyError
-from ..redacted import NotASecret, Secret, to_secret
+from ..errors import KeychainTimeout, NoPinentry, NotConfirmed, SecretlyError
+from ..redacted import Secret
 from ..reference import Reference, parse, parse_name
-from ..resolving import checking, obtain, storing
+from ..resolving import obtain, storing
 from ..resolving.candidates import ResolvedSecret, Username, username_for
 from ..resolving.request import (
     PROMPT_TIMEOUT,
@@ -183,6 +183,8 @@ async def confirm(
     .. versionadded:: 1.0
     """
     here = context()
+    arguments.check_text("question", type(question))
+    arguments.check_texts(description=description)
     seconds = arguments.in_seconds(timeout, PROMPT_TIMEOUT)
     if here.no_input:
         raise NoPinentry(
@@ -217,6 +219,7 @@ async def remember(
     :param timeout: how long to wait, in seconds or as a timedelta; None: 300 s.
     :raises KeychainUnavailable: if the keychain can't store the secret, or only in plain text.
     :raises BadReference: if *reference* is not a plain name.
+    :raises TypeError: if *value* is not a ``str``.
     :raises Refused: if *value* is empty, has a NUL byte, is not valid Unicode, is only the
         beginning of a key of several lines, or is a reference.
 
@@ -229,7 +232,9 @@ async def remember(
 
     .. versionadded:: 1.0
     """
-    value = _storable(Secret(value))  # first: a traceback may show locals
+    kind, value = type(value), arguments.hidden(value)  # first: a traceback may show locals
+    value = arguments.storable(value, kind)
+    arguments.check_texts(username=username)
     here, name = context(), parse_name(reference)
     entry = here.configuration.entry(name)
     chosen = username_for(username or None, entry)
@@ -237,15 +242,6 @@ async def remember(
     stored = storing.replace_secret(entry, value, chosen, here, seconds)
     late = f"can't store {escape(name)} in {seconds:g} s"
     await tasks.bounded(stored, time_limit(timeout), late, KeychainTimeout)
-
-
-def _storable(value: Secret) -> Secret:
-    if fault := checking.find_fault(value):
-        raise Refused(f"the secret {fault}", "store the whole secret itself")
-    try:
-        return to_secret(value, limit=None)
-    except NotASecret as error:
-        raise Refused(f"the secret {error}", "store a text that a command can get") from None
 
 
 @must_be_awaited
@@ -268,6 +264,7 @@ async def forget(reference: str, *, username: str | None = None, timeout: Timeou
     .. versionadded:: 1.0
     """
     seconds = arguments.in_seconds(timeout, PROMPT_TIMEOUT)
+    arguments.check_texts(username=username)
     name = parse_name(reference)
     forgotten = storing.forget_secret(name, username, context(), seconds)
     late = f"can't forget {escape(name)} in {seconds:g} s"
@@ -367,6 +364,7 @@ async def secrets(references: Mapping[K, str], options: CallOptions) -> dict[K, 
     :param references: the reference of each secret, by a key of the caller's.
     :param options: for each secret; the time limit is for all of them together.
     """
+    arguments.check_options(options)
     requests = {one: _request(_parse(one), options) for one in references.values()}
     here = context()
     found = await obtain.obtain_all(list(requests.values()), here)
@@ -381,6 +379,7 @@ def _obtain(reference: str, options: CallOptions) -> Awaitable[ResolvedSecret]:
     The request is made by the first of them; what is wrong with the options is said to each.
     """
     parsed = _parse(reference)
+    arguments.check_options(options)
     arguments.remembered(options.remember)
     limit = time_limit(options.timeout)
     key = (*parsed._values(), options.username, options.verify)

@@ -113,7 +113,7 @@ def _waited(
 
 def _unblocked(verify: api.Verify | None) -> api.Verify | None:
     """Return a *verify* that doesn't block the loop, which other threads' calls use too."""
-    if verify is None or inspect.iscoroutinefunction(verify):
+    if verify is None or not callable(verify) or inspect.iscoroutinefunction(verify):
         return verify
     return cast("api.Verify", _InThread(verify))  # mypy doesn't see that the tuple is callable
 

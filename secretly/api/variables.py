@@ -14,7 +14,7 @@ from ..errors import SecretlyError
 from ..redacted import Secret
 from ..text import Environ
 from ..waiting import own_loop
-from .arguments import BadArgument
+from .arguments import BadArgument, check_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -67,6 +67,8 @@ class environment:
                 f"environment takes a mapping, not a {type(variables).__name__}",
                 'write {"VARIABLE": "reference"}',
             )
+        for name in variables:
+            check_text("a variable's name", type(name))
         self._references = {values.check_variable(name): variables[name] for name in variables}
         self._options = api.CallOptions(
             description=description, remember=remember, confirm=confirm, timeout=timeout
