@@ -604,7 +604,39 @@ def test_a_shared_prompt_ends_with_its_last_waiter() -> None:
         asyncio.run(main())
 
 
-def test_a_call_that_joins_a_prompt_keeps_its_own_time() -> None:
+def test_a_call_that_asks_to_confirm_or_store_is_not_shared() -> None:
+    """Another call of the same name, under way, has neither *confirm* nor *remember*."""
+    with FakePinentry([False, "canary-2", "canary-3"]) as pinentry, sandbox(pinentry) as here:
+
+        async def main() -> list[Any]:
+            await remember("A", "canary-1")
+            calls = (secret("A"), secret("A", confirm=True))
+            found = await asyncio.gather(*calls, return_exceptions=True)
+            return found + await asyncio.gather(secret("B"), secret("B", remember=True))
+
+        plain, asked, *typed = asyncio.run(main())
+        assert (plain, type(asked)) == ("canary-1", secretly.NotConfirmed)
+        assert sorted(typed) == ["canary-2", "canary-3"]
+        assert here.keychain.items["B", ME] == typed[1]  # type: ignore[attr-defined]
+
+
+def test_a_shorter_time_ends_no_other_call() -> None:
+    """A call that started the first prompt runs out of time; the others are asked."""
+    with FakePinentry([[("hang", False)], "canary-1"]) as pinentry, sandbox(pinentry):
+
+        async def main() -> list[Any]:
+            late = asyncio.ensure_future(secret("A", timeout=1.0))
+            while not pinentry.prompts:
+                await asyncio.sleep(0.01)
+            return await asyncio.gather(late, secret("A"), secret("A"), return_exceptions=True)
+
+        late, *found = asyncio.run(main())
+        assert type(late) is PromptTimeout
+        assert found == ["canary-1"] * 2
+        assert len(pinentry.prompts) == 2
+
+
+def test_a_call_with_less_time_keeps_its_own_time() -> None:
     """It ends with its own *timeout*; the prompt goes on for the first call."""
     with FakePinentry([[("hang", False)]]) as pinentry, sandbox(pinentry):
 

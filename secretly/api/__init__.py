@@ -103,8 +103,8 @@ async def secret(
     :raises Cancelled: if the user cancels.
     :raises SecretlyError: if secretly can't return a secret for another reason.
 
-    Calls for the same reference, user name and *verify* share one prompt, with the texts
-    of the first call. Each call has its own *timeout*. If all are cancelled, the prompt ends.
+    Calls at the same time share one prompt if only *prompt* and *description* differ. The prompt
+    has the first call's texts, and its time runs from there. If all are cancelled, the prompt ends.
 
     >>> import asyncio, secretly
     >>> from secretly.testing import FakePinentry, sandbox
@@ -380,9 +380,9 @@ def _obtain(reference: str, options: CallOptions) -> Awaitable[ResolvedSecret]:
     """
     parsed = _parse(reference)
     arguments.check_options(options)
-    arguments.remembered(options.remember)
+    kept = str(arguments.remembered(options.remember))  # a text: True equals a second, 1.0
     limit = time_limit(options.timeout)
-    key = (*parsed._values(), options.username, options.verify)
+    key = (*parsed._values(), options.username, kept, options.confirm, options.verify, limit)
     return _shared.do(key, functools.partial(_obtain_recorded, parsed, options), limit)
 
 
