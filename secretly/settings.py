@@ -21,9 +21,11 @@ Settings(api_token=SecretStr('**********'))
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from . import api
+from .errors import Refused
 from .redacted import Secret
 from .waiting import own_loop
 
@@ -76,7 +78,8 @@ class SecretlySource(PydanticBaseSettingsSource):
     :param remember: whether to store what the user typed, as for :func:`secretly.secret`.
     :param confirm: whether the user confirms the use of stored secrets.
     :param timeout: how long it may take to get them all, in seconds or as a timedelta.
-    :raises SecretlyError: when the settings are made: as for :func:`secretly.secret_sync`.
+    :raises SecretlyError: when the settings are made: as for :func:`secretly.secret_sync`, and if
+        another source has an empty secret.
 
     >>> from pydantic import SecretStr
     >>> from pydantic_settings import BaseSettings
@@ -153,7 +156,9 @@ def _missing(
 ) -> Iterator[tuple[_Path, str]]:
     """Yield where a secret is missing among *values*, and its reference."""
     for name, field in model.model_fields.items():
-        keys = [*_aliases(field), name]
+        if (aliases := _aliases(field)) is None:
+            continue
+        keys = [*aliases, name]
         found = next((values[key] for key in keys if key in values), None)
         place, parts = (*path, keys[0]), f"{prefix}{name}"
         given = next((one for one in field.metadata if isinstance(one, From)), None)
@@ -161,6 +166,11 @@ def _missing(
         if given is not None or _is_secret(field):
             if found is None:
                 yield place, given.reference if given else parts
+            elif found in ("", b""):  # an earlier source's value would win over ours
+                raise Refused(
+                    f"the secret {'.'.join(place)} is empty",
+                    "unset its variable, or set env_ignore_empty=True in model_config",
+                )
         elif inner is not None and (isinstance(found, dict) or _is_needed(found, field)):
             yield from _missing(inner, found or {}, place, f"{parts}/")
 
@@ -175,20 +185,24 @@ def _is_secret(field: FieldInfo) -> bool:
 
 
 def _kinds(annotation: Any) -> Iterator[type]:
-    """Yield the classes that an annotation allows: several for a union."""
-    if isinstance(annotation, type) and get_origin(annotation) is None:
+    """Yield the classes that an annotation allows: several for a union.
+
+    A list of secrets is none of these: one secret can't be its value.
+    """
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if isinstance(annotation, type) and origin is None:
         yield annotation
-        return
-    parts = get_args(annotation)
-    for part in parts[:1] if get_origin(annotation) is Annotated else parts:
-        yield from _kinds(part)
+    elif origin in (Annotated, Union, UnionType):
+        for part in parts[:1] if origin is Annotated else parts:
+            yield from _kinds(part)
 
 
-def _aliases(field: FieldInfo) -> list[str]:
-    """The names that the field has in the data, besides its own."""
+def _aliases(field: FieldInfo) -> list[str] | None:
+    """The names that the field has in the data, besides its own; None if it has only paths."""
     alias = field.validation_alias or field.alias
     choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-    return [choice for choice in choices if isinstance(choice, str)]
+    names = [choice for choice in choices if isinstance(choice, str)]
+    return names if names or alias is None else None
 
 
 def _nested(secrets: Mapping[_Path, Secret]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from secretly.testing import FakePinentry, sandbox
 pydantic = need_package("pydantic")
 pydantic_settings = need_package("pydantic_settings")
 
-from pydantic import AliasChoices, BaseModel, Field, SecretBytes, SecretStr  # noqa: E402
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, SecretBytes, SecretStr  # noqa: E402
 from pydantic_settings import BaseSettings, SettingsConfigDict  # noqa: E402
 
 from secretly.settings import From, with_secretly  # noqa: E402
@@ -120,10 +120,50 @@ def test_other_sources_take_precedence(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.spare.host == "example.org"
 
 
+def test_fields_that_one_secret_cannot_fill_are_left_alone() -> None:
+    """A list or a mapping of secrets, and a field that is found by a path alone."""
+
+    class Others(Sourced):
+        several: list[SecretStr]
+        by_name: dict[str, SecretStr]
+        by_path: SecretStr = Field(validation_alias=AliasPath("tokens", 0))
+
+    with FakePinentry(["canary-1"] * 3) as pinentry, sandbox(pinentry):
+        with pytest.raises(pydantic.ValidationError) as caught:
+            Others()  # type: ignore[call-arg]
+        assert pinentry.prompts == []
+    assert caught.value.error_count() == 3
+
+
+def test_an_empty_variable_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its value would win over ours, so it is an error that names the field and what to do."""
+
+    class Ignoring(Sourced):
+        model_config = SettingsConfigDict(env_ignore_empty=True)
+        token: SecretStr
+
+    monkeypatch.setenv("APP_TOKEN", "")
+    monkeypatch.setenv("APP_DATABASE__PASSWORD", "")
+    with FakePinentry(["canary-1"]) as pinentry, sandbox(pinentry):
+        with pytest.raises(secretly.Refused, match="the secret token is empty") as caught:
+            Small()
+        assert "env_ignore_empty=True" in caught.value.hint
+        with pytest.raises(secretly.Refused, match=r"the secret database\.password is empty"):
+            Nested()
+        assert pinentry.prompts == []
+        assert Ignoring().token.get_secret_value() == "canary-1"
+
+
 class Small(Sourced):
     """One secret."""
 
     token: SecretStr
+
+
+class Nested(Sourced):
+    """One secret in another model."""
+
+    database: Database
 
 
 def test_where_nobody_can_be_asked_it_is_an_error() -> None:
