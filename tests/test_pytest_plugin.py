@@ -75,6 +75,35 @@ def test_secretly_itself_uses_the_fixtures(
     assert secretly_sandbox.keychain is secretly_keychain
 
 
+def test_a_failed_comparison_shows_no_secret(pytester: pytest.Pytester) -> None:
+    """pytest shows both texts and where they differ; with ``str()`` it still does."""
+    pytester.makepyfile("""
+        import secretly
+
+        def test_equal():
+            assert secretly.Secret("canary-1") == "canary-2"
+
+        def test_other_side():
+            assert "canary-2" == secretly.Secret("canary-1")
+
+        def test_not_in():
+            assert secretly.Secret("canary-1") not in "a canary-1 b"
+
+        def test_none():
+            assert secretly.Secret("canary-1") is None
+
+        def test_plain():
+            assert str(secretly.Secret("plain-1")) == "plain-2"
+    """)
+    done = pytester.runpytest_inprocess("-vv", "--tb=short", "-p", "no:cacheprovider")
+    done.assert_outcomes(failed=5)
+    compared = [line for line in done.outlines if line.startswith("E ")]
+    assert "canary" not in "".join(compared)
+    assert "E   AssertionError: assert Secret('…') == str('…')" in compared
+    assert "E   AssertionError: assert Secret('…') is None" in compared
+    assert "plain-1" in "".join(compared)
+
+
 def test_a_mistake_in_the_marker_is_told(pytester: pytest.Pytester) -> None:
     """It names the keyword; ``--markers`` describes the right ones."""
     pytester.makepyfile(

@@ -1,8 +1,13 @@
-"""Fixtures for pytest. Each run of pytest loads this module, so it loads nothing of secretly."""
+"""Fixtures and a hook for pytest.
+
+Each run of pytest loads this module, so it loads nothing of secretly.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +29,19 @@ _MARKER = (
 def pytest_configure(config: pytest.Config) -> None:
     """Describe the marker."""
     config.addinivalue_line("markers", _MARKER)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Hide the texts of a comparison with a secret. pytest shows where two texts differ."""
+    loaded = sys.modules.get("secretly.redacted")
+    if loaded is None or not any(isinstance(side, loaded.Secret) for side in (left, right)):
+        return None
+    shown = [
+        repr(side) if isinstance(side, (int, NoneType)) else f"{type(side).__name__}('…')"
+        for side in (left, right)
+    ]
+    return [f"{shown[0]} {op} {shown[1]}", "str(secret) is compared in plain text"]
 
 
 def _marked(request: pytest.FixtureRequest, names: tuple[str, ...]) -> Mapping[str, Any]:
