@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections.abc
 import copy
+import functools
 import gc
 import inspect
 import pickle
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 import trio
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, DeferredLock, ensureDeferred, maybeDeferred
 
 import secretly
 from secretly.testing import sandbox
@@ -195,6 +196,15 @@ def test_asyncio_runs_it() -> None:
     assert asyncio.run(twice(2)) == 4
     with sandbox():
         assert asyncio.run(secretly.forget("Example")) is False
+
+
+@pytest.mark.parametrize("call", [maybeDeferred, DeferredLock().run])
+def test_twisted_calls_and_awaits_it(call: Callable[..., Deferred[str]]) -> None:
+    """Twisted takes what is exactly a coroutine; it would pass on another object as a result."""
+    found: list[Any] = []
+    call(twice, 2).addBoth(found.append)
+    call(functools.partial(twice, 3)).addBoth(found.append)
+    assert found == [4, 6]
 
 
 @pytest.mark.parametrize("make", [Deferred.fromCoroutine, ensureDeferred])

@@ -64,8 +64,7 @@ class NotAwaited(Coroutine[Any, Any, T_co]):
 
     def __bool__(self) -> bool:
         # Since Python 3.12 the repr of asyncio's tasks tests its coroutine (asyncio.base_tasks).
-        module = sys._getframe(1).f_globals.get("__name__", "")
-        if module.partition(".")[0] == "asyncio":
+        if _caller() == "asyncio":
             return True
         self._refuse()
 
@@ -85,6 +84,12 @@ class NotAwaited(Coroutine[Any, Any, T_co]):
         __class__ = property(lambda self: types.CoroutineType)
 
 
+def _caller() -> str:
+    """The package that calls the function that calls this."""
+    module: str = sys._getframe(2).f_globals.get("__name__", "")
+    return module.partition(".")[0]
+
+
 class CoroutineFunction(Generic[P, T]):
     """A coroutine function as others see it, whose coroutines are :class:`NotAwaited`.
 
@@ -98,9 +103,11 @@ class CoroutineFunction(Generic[P, T]):
         for name in ("__code__", "__defaults__", "__kwdefaults__", "__annotations__"):
             setattr(self, name, getattr(function, name))
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> NotAwaited[T]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         try:
-            return NotAwaited(self._function(*args, **kwargs))
+            coroutine = self._function(*args, **kwargs)
+            # maybeDeferred (DeferredLock.run, LoopingCall) awaits what is exactly a coroutine.
+            return coroutine if _caller() == "twisted" else NotAwaited(coroutine)
         except TypeError as error:  # a wrong parameter
             wrong = error.with_traceback(None)
         del args, kwargs  # a traceback may show locals
