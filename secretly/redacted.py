@@ -22,7 +22,8 @@ class Secret(str):
 
     Most of the ways in which a value leaks go through :func:`repr`: tracebacks
     with captured locals, the ``repr`` of a Future, a dataclass, a Deferred.
-    ``str()``, formatting and slices are plain, so that it can be used.
+    ``str()`` and formatting are plain, so that it can be used. A slice is a secret too: printers
+    of tracebacks, such as rich's, show the beginning of a long text.
 
     >>> Secret("canary-1")
     Secret('…')
@@ -36,6 +37,9 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "Secret('…')"
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Self:
+        return type(self)(str.__getitem__(self, key))
 
     def __copy__(self) -> Self:
         return self
