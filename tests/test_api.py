@@ -958,7 +958,12 @@ def test_a_prompt_names_the_program_that_asks(words: list[str], name: str, tmp_p
     (tmp_path / "pk").mkdir()
     for file in ("__init__", "__main__", "part"):
         (tmp_path / "pk" / f"{file}.py").write_text("" if file == "__init__" else code)
-    for arguments, expected in ((words, name), (["-c", code], "Python")):
+    without = f"import sys; del sys.argv; {code}"
+    for arguments, expected in (
+        (words, name),
+        (["-c", code], "Python"),
+        (["-c", without], "Python"),
+    ):
         done = subprocess.run(
             [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60
         )

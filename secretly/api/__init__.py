@@ -6,7 +6,6 @@ import datetime
 import functools
 import math
 import os
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
@@ -23,6 +22,7 @@ from ..resolving.request import (
     SecretRequest,
     calling_program,
     login_name,
+    this_script,
 )
 from ..text import escape
 from ..waiting import sharing, tasks
@@ -305,7 +305,7 @@ def secretly(
     from twisted.internet.defer import Deferred
 
     module = system or action.__module__
-    name = os.path.abspath(sys.argv[0]) if module == "__main__" else module
+    name = os.path.abspath(this_script()) if module == "__main__" else module
     user = Username(username or login_name(), is_own=True)
     request = SecretRequest(
         Reference("", name),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from ..resolving.candidates import TYPED, ResolvedSecret
-from ..resolving.request import Context, calling_program
+from ..resolving.request import Context, calling_program, this_script
 
 __all__ = ["record"]
 
@@ -21,7 +21,7 @@ def record(found: Sequence[ResolvedSecret], context: Context) -> None:
         return
     from ..running import receipts
 
-    script = sys.argv[0] if sys.argv else ""
+    script = this_script()
     program = os.path.abspath(script) if os.path.isfile(script) else sys.executable
     use = receipts.Use(program, calling_program(), sys.orig_argv)
     journal = receipts.Journal(use, context.environ, context, context.note)

@@ -265,6 +265,15 @@ def login_name() -> str:
         return str(os.getuid())
 
 
+def this_script() -> str:
+    """Return the file that Python runs, as ``sys.argv`` has it; empty if nothing says so.
+
+    A program that embeds Python may have no ``sys.argv``.
+    """
+    argv = getattr(sys, "argv", None)
+    return str(argv[0]) if argv else ""
+
+
 def calling_program() -> str:
     """Return the name of this program, for prompts of the library; already escaped.
 
@@ -273,5 +282,5 @@ def calling_program() -> str:
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     if spec is not None:
         return escape(spec.name.removesuffix(".__main__"))
-    name = os.path.basename(sys.argv[0] if sys.argv else "")
+    name = os.path.basename(this_script())
     return escape(name if name not in ("", "-", "-c") else "Python")
