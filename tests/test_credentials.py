@@ -68,11 +68,24 @@ def test_a_token_is_shown_and_sent_with_its_own_user_name(workdir: Workdir, tool
     assert (found[token], found.get(name, "__token__")) == ("canary-mine", "__token__")
 
 
-def test_uv_gets_no_token_next_to_a_user_name(workdir: Workdir) -> None:
+@pytest.mark.parametrize("name", ["ada", ""])
+def test_uv_gets_no_token_next_to_a_user_name(workdir: Workdir, name: str) -> None:
+    """An empty one counts for uv, too."""
     call = made(workdir, "uv")
-    (workdir.folder / "name.env").write_text("UV_PUBLISH_USERNAME=ada\n")
-    given = ["--env-file", "name.env", "-e", "UV_PUBLISH_TOKEN=mine"]
-    assert_refused(workdir, workdir.run(*given, *call), "UV_PUBLISH_TOKEN", "UV_PUBLISH_USERNAME")
+    (workdir.folder / "name.env").write_text(f"UV_PUBLISH_USERNAME={name}\n")
+    token = ["-e", "UV_PUBLISH_TOKEN=mine"]
+    done = workdir.run("--env-file", "name.env", *token, *call)
+    assert_refused(workdir, done, "UV_PUBLISH_TOKEN", "unset UV_PUBLISH_USERNAME")
+    assert_refused(workdir, workdir.run(*token, *call, "-u", name), "leave out --username")
+
+
+def test_a_dry_run_names_each_variable_once(workdir: Workdir) -> None:
+    """An empty variable of poetry's is set to nothing: it is not removed as well."""
+    call = made(workdir, "poetry")
+    environ = {"POETRY_PYPI_TOKEN_MINE": ""}
+    outcome = workdir.home.run("run", "--dry-run", *call, environ=environ)
+    names = [line.split(":")[0] for line in outcome.stdout.splitlines()]
+    assert names.count("POETRY_PYPI_TOKEN_MINE") == 1, outcome
 
 
 @pytest.mark.parametrize("tool", VARIABLES)

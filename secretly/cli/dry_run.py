@@ -153,6 +153,7 @@ def _steps(
         if name not in names:
             yield _Step(name, "set" if variable.value else "blank", variable.origin)
     yield from delivered
+    names.update(plan.blanked, plan.plain)
     for name in plan.removed:
         if name in environ and name not in names:
             yield _Step(name, "remove")

@@ -74,7 +74,7 @@ def _check_credential(
     if len(own) > 1:
         raise Refused(
             f"{escape(own[0])} and {escape(own[1])} would both get a secret, and {tool} sends one",
-            "leave one of them out: see it with --dry-run",
+            "leave one of them out",
         )
     several = [name for name in own if len(delivered[name].requests) > 1]
     if several and row.username and row.username not in {*plain, *delivered}:

@@ -45,6 +45,9 @@ CLAP = Clap(
     frozenset({"--allow-insecure-host", "--preview-features"}),
 )
 
+#: The variable with the user name.
+_NAME = "UV_PUBLISH_USERNAME"
+
 #: The endings of source distributions that uv knows, and doesn't upload.
 _STOPS = tuple(".zip .tgz .tbz .txz .tlz .tar .tar.bz2 .tar.xz .tar.lz .tar.lzma .tar.zst".split())
 
@@ -97,7 +100,7 @@ class Uv(ToolCall):
     own_variables = ("UV_*", "PYX_*")
     reads = (
         *("UV_PUBLISH_URL", "UV_PUBLISH_INDEX", "UV_PUBLISH_CHECK_URL"),
-        *("UV_PUBLISH_USERNAME", "UV_PUBLISH_PASSWORD", "UV_PUBLISH_TOKEN"),
+        *(_NAME, "UV_PUBLISH_PASSWORD", "UV_PUBLISH_TOKEN"),
     )
     harmless = (
         *("UV_INDEX*", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_CACHE_DIR", "UV_NO_CACHE"),
@@ -187,20 +190,21 @@ class Uv(ToolCall):
 
     def _username(self) -> str | None:
         """The user name that uv would send. An empty one counts."""
-        found = self.words.last(["--username"])
+        found, without = self.words.last(["--username"]), "leave out --username"
         if found is None:
-            found = self.environ.get("UV_PUBLISH_USERNAME")
+            found, without = self.environ.get(_NAME), f"unset {_NAME}"
         in_url = self.address.username
         if in_url is not None and found not in (None, in_url):
             raise Refused(
                 "uv takes the user name from the index's URL or from its option, but not both",
-                "leave out --username, and unset UV_PUBLISH_USERNAME",
+                f"leave out --username, and unset {_NAME}",
             )
         if self.has_secret("UV_PUBLISH_TOKEN"):
-            if (found or in_url) is not None:
+            if found is not None or in_url is not None:
+                without = without if found is not None else "leave the user name out of the URL"
                 raise Refused(
                     "uv takes a token, or a user name and a password, but not both",
-                    "unset UV_PUBLISH_TOKEN or leave out the user name (UV_PUBLISH_USERNAME)",
+                    f"use UV_PUBLISH_PASSWORD in place of UV_PUBLISH_TOKEN, or {without}",
                 )
             return "__token__"
         return in_url if found is None else found
