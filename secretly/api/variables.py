@@ -41,7 +41,7 @@ class environment:
     **Who can read the secrets:** this process, as long as the block runs. As long as the child
     runs: the child, everything that it starts, and on Linux each of your processes that reads
     ``/proc/PID/environ``. Where the program can't be started, a traceback with local variables (of
-    pytest's ``--showlocals`` or of rich, for example) shows those of :mod:`subprocess`, and the
+    pytest's ``--showlocals`` or of rich, for example) shows those of ``subprocess``, and the
     secrets are among them.
 
     >>> import subprocess, secretly
