@@ -79,6 +79,16 @@ def test_uv_gets_no_token_next_to_a_user_name(workdir: Workdir, name: str) -> No
     assert_refused(workdir, workdir.run(*token, *call, "-u", name), "leave out --username")
 
 
+@pytest.mark.parametrize("option", ["-v", "--dry-run"])
+def test_a_variable_that_is_set_already_is_named(workdir: Workdir, option: str) -> None:
+    """Nothing is asked then, and the tool sends what the variable has."""
+    call = made(workdir, "twine")
+    done = workdir.home.run("run", option, *call, environ={"TWINE_PASSWORD": "canary-old"})
+    assert done.status == 0
+    assert "twine gets no secret: TWINE_PASSWORD is set already\n" in done.stderr
+    assert "canary" not in done.stdout + done.stderr
+
+
 def test_a_dry_run_names_each_variable_once(workdir: Workdir) -> None:
     """An empty variable of poetry's is set to nothing: it is not removed as well."""
     call = made(workdir, "poetry")

@@ -234,6 +234,25 @@ def planned(case: Case, **more: Any) -> DeliveryPlan:
     return plan_delivery(given._replace(**more))
 
 
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        (Case("the command's own secret"), ""),
+        (Case("it is inherited", inherited=frozenset({"TOKEN"})), "TOKEN is set already"),
+        (Case("another one is", inherited=frozenset({"OTHER"})), "OTHER is set already"),
+        (Case("a file has it", plain={"TOKEN": "x"}), "TOKEN is set already"),
+        (Case("-e", explicit={"TOKEN": "N"}, inherited=frozenset({"TOKEN", "OTHER"})), ""),
+        (Case("-e for the other", explicit={"OTHER": "N"}, inherited=frozenset({"TOKEN"})), ""),
+        (Case("-e for more", explicit={"X": "N"}, inherited=frozenset({"TOKEN"})),
+         "TOKEN is set already"),
+        (Case("an unknown command", row=None, inherited=frozenset({"TOKEN"})), ""),
+    ],
+)  # fmt: skip
+def test_the_plan_says_why_a_command_gets_no_secret(case: Case, why: str) -> None:
+    """One of its own variables has a text, and nothing takes its place."""
+    assert planned(case).why_none == why
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_each_row_of_the_table_is_planned(case: Case) -> None:
     """Who decides about a variable, and what is removed so that no stale one wins."""

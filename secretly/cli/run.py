@@ -286,8 +286,8 @@ def _with_secrets(call: _Call, path: str, attempt: Attempt) -> launch.Launch | N
         rivals.refuse_in_plan(own, plan, context.environ)
     prepared = preparing.prepare(plan, given, context)
     attempt.prepared(prepared, given)
-    if known is not None and known.why_needs_none and (options.verbose or options.dry_run):
-        say(f"{escape(known.row.name)} gets no secret: {known.why_needs_none}")
+    if known is not None and plan.why_none and (options.verbose or options.dry_run):
+        say(f"{escape(known.row.name)} gets no secret: {plan.why_none}")
     if options.dry_run:
         from . import dry_run, recipes
 

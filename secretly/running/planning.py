@@ -27,7 +27,7 @@ from .launch import Launch
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from ..config.invocation import Invocation
@@ -112,6 +112,7 @@ class DeliveryPlan(Record):
     :param removed: the variables that are removed, unless a delivery sets them.
     :param publishes: whether the command may publish.
     :param seal_keyring: give it a kernel keyring that stores nothing.
+    :param why_none: why the command's own variables get no secret; empty if they get one.
     """
 
     program: str
@@ -122,6 +123,7 @@ class DeliveryPlan(Record):
     removed: tuple[str, ...] = ()
     publishes: bool = False
     seal_keyring: bool = False
+    why_none: str = ""
 
     @property
     def launch(self) -> Launch:
@@ -148,9 +150,8 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
     filled = _filled(plain)
     present = filled | {n for n in given.inherited - plain.keys() if given.environ.get(n) != ""}
     chosen = filled.union(_variables(by_profile), _variables(explicit))
-    if not (chosen | present).isdisjoint(row.alternatives):
-        present |= row.secrets.keys()  # they are there under another name
-    by_row = _row_references(row, by_profile, present)
+    elsewhere = not (chosen | present).isdisjoint(row.alternatives)
+    by_row = _row_references(row, by_profile, present.union(row.secrets if elsewhere else ()))
     # A reference that replaces another keeps its place in the order of the prompts.
     secrets = [
         Delivery(explicit[by], by) if by in explicit else _delivery(by, by_row[by], given)
@@ -175,7 +176,20 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
         removed=tuple(name for name in removed if name not in filled | set_here),
         publishes=given.publishes,
         seal_keyring=row.seal_keyring,
+        why_none=_why_none(given, row, present, set_here),
     )
+
+
+def _why_none(
+    given: PlanInput, row: Command, present: Container[str], set_here: AbstractSet[str]
+) -> str:
+    """Why the command's own variables get no secret; empty if one of them does."""
+    if given.invocation is not None and given.invocation.why_needs_none:
+        return given.invocation.why_needs_none
+    own = (*row.secrets, *row.alternatives)
+    if not set_here.isdisjoint(own):
+        return ""
+    return next((f"{name} is set already" for name in own if name in present), "")
 
 
 def _filled(plain: Mapping[str, PlainVariable]) -> set[str]:
