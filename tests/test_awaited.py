@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import collections.abc
 import copy
@@ -9,6 +10,7 @@ import functools
 import gc
 import inspect
 import pickle
+import sys
 import traceback
 import types
 import warnings
@@ -17,6 +19,7 @@ from typing import Any
 
 import pytest
 import trio
+from ptys import wait_until
 from twisted.internet.defer import Deferred, DeferredLock, ensureDeferred, maybeDeferred
 
 import secretly
@@ -214,6 +217,16 @@ def test_twisted_drives_it(make: Callable[[Any], Deferred[int]]) -> None:
     make(twice(2)).addCallback(found.append)
     make(twice(-1)).addErrback(lambda failure: found.append(failure.type))
     assert found == [4, ValueError]
+
+
+def test_a_thread_of_its_own_calls_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Python code calls it there."""
+    seen: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", seen.append)
+    before = _thread._count()
+    _thread.start_new_thread(must_be_awaited(lambda: seen.append("called")), ())  # type: ignore[arg-type,func-returns-value]
+    wait_until(lambda: bool(seen) and _thread._count() == before)
+    assert seen == ["called"]
 
 
 def test_trio_drives_it() -> None:

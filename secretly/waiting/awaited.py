@@ -85,8 +85,9 @@ class NotAwaited(Coroutine[Any, Any, T_co]):
 
 
 def _caller() -> str:
-    """The package that calls the function that calls this."""
-    module: str = sys._getframe(2).f_globals.get("__name__", "")
+    """The package that calls the function that calls this; empty if that is no Python code."""
+    frame = sys._getframe(1).f_back
+    module: str = "" if frame is None else frame.f_globals.get("__name__", "")
     return module.partition(".")[0]
 
 
