@@ -8,6 +8,9 @@ from __future__ import annotations
 import pytest
 from test_guard import FILE, Workdir, _started, _workdir, assert_refused, settle
 
+from secretly.asking.assuan import unescape
+from secretly.testing import FakePinentry
+
 pytestmark = pytest.mark.process
 
 __all__ = ["_started", "_workdir"]  # fixtures
@@ -110,6 +113,69 @@ def test_two_secrets_for_one_upload_are_refused(workdir: Workdir, tool: str) -> 
     assert_refused(workdir, workdir.run(*call), secret, token, tool)
 
 
+@pytest.mark.parametrize("tool", VARIABLES)
+@pytest.mark.parametrize("inherited", [False, True])
+def test_no_user_name_goes_with_a_token(workdir: Workdir, tool: str, inherited: bool) -> None:
+    """The tool would send another one than the dialog shows."""
+    _, token, name = VARIABLES[tool]
+    call = made(workdir, tool)
+    given = ["-e", f"{name}=mine#username"] + ([] if inherited else ["-e", f"{token}=mine"])
+    found = {token: "canary-inherited"} if inherited else {}
+    outcome = workdir.home.run("run", "--no-input", *given, *call, environ=found)
+    assert outcome.status == 125, outcome
+    assert (token in outcome.stderr) and (name in outcome.stderr), outcome
+    assert not workdir.ran
+
+
+@pytest.mark.parametrize("tool", VARIABLES)
+def test_a_chosen_password_takes_the_place_of_an_inherited_token(
+    workdir: Workdir, tool: str
+) -> None:
+    """With the user name that it was stored under."""
+    secret, token, name = VARIABLES[tool]
+    call = made(workdir, tool)
+    with FakePinentry([True]) as fake:
+        found = {**fake.environ, token: "canary-inherited"}
+        done = workdir.home.run("run", "-e", f"{secret}=mine", *call, environ=found)
+        assert done.status == 0, done
+        assert "user: octocat\n" in unescape(fake.prompts[0]["SETDESC"].encode()).decode()
+    given = environ(workdir)
+    assert (given[secret], given[name]) == ("canary-mine", "octocat")
+    assert not given.get(token)
+
+
+def test_the_dialog_names_each_variable_of_the_secret(workdir: Workdir) -> None:
+    """One question, for the upload and for what else gets the same secret."""
+    call = made(workdir, "twine")
+    others = ["-e", "MY_TOKEN=mine", "-e", "MORE=mine"]
+    outcome = workdir.run("-e", "TWINE_PASSWORD=mine", *others, *call, answers=[True])
+    assert (outcome.status, len(outcome.asked)) == (0, 1), outcome
+    assert "user: octocat\nalso for: MY_TOKEN, MORE\n" in outcome.asked[0]
+
+
+@pytest.mark.parametrize("way", ["profile", "reference", "file"])
+def test_an_alias_of_cargos_that_is_set_is_refused(workdir: Workdir, way: str) -> None:
+    """It may stand for an upload, which would start without its secret."""
+    workdir.program("cargo", _RECORDER)
+    workdir.configure("[commands.cargo.profiles.x]\nenv = { CARGO_ALIAS_REL = 'publish' }\n")
+    (workdir.folder / "e.env").write_text("CARGO_ALIAS_REL=secretly://mine\n")
+    (workdir.folder / "Cargo.toml").write_text('[package]\nname = "demo"\nversion = "1.0.0"\n')
+    options = {
+        "profile": ["-p", "x"],
+        "reference": ["-e", "CARGO_ALIAS_REL=mine"],
+        "file": ["--env-file", "e.env"],
+    }
+    assert_refused(workdir, workdir.run(*options[way], "cargo", "rel"), "CARGO_ALIAS_REL")
+
+
+def test_an_empty_token_of_a_profile_is_not_set(workdir: Workdir) -> None:
+    call = made(workdir, "uv")
+    workdir.configure("[commands.uv.profiles.x]\nenv = { UV_PUBLISH_TOKEN = '' }\n")
+    outcome = workdir.run("-p", "x", *call, answers=[True])
+    assert (outcome.status, len(outcome.asked)) == (0, 1), outcome
+    assert environ(workdir)["UV_PUBLISH_PASSWORD"] == "canary-mine"
+
+
 def test_a_secret_of_the_users_own_table_gets_no_user_name(workdir: Workdir) -> None:
     call = made(workdir, "twine")
     workdir.keep("canary-other", "Other", "--username", "eve")
@@ -125,6 +191,23 @@ def test_a_text_of_several_secrets_gets_no_user_name_of_one(workdir: Workdir) ->
     workdir.keep("canary-other", "Other")
     text = "TWINE_PASSWORD={{ secretly://mine }}-{{ secretly://Other }}"
     assert_refused(workdir, workdir.run("-e", text, *call), "TWINE_PASSWORD", "TWINE_USERNAME")
+    outcome = workdir.run("-e", text, *call, "-u", "ada", answers=[True] * 2)
+    assert (outcome.status, len(outcome.asked)) == (0, 2), outcome
+    assert all("user: ada\n" in text for text in outcome.asked)
+    given = environ(workdir)
+    assert given["TWINE_USERNAME"] == "ada"
+    assert given["TWINE_PASSWORD"] == "canary-mine-canary-other"
+
+
+def test_a_token_of_several_secrets_needs_no_user_name(workdir: Workdir) -> None:
+    """The tool sends its own."""
+    call = made(workdir, "uv")
+    workdir.keep("canary-other", "Other")
+    text = "UV_PUBLISH_TOKEN={{ secretly://mine }}-{{ secretly://Other }}"
+    outcome = workdir.run("-e", text, *call, answers=[True] * 2)
+    assert outcome.status == 0, outcome
+    assert all("user: __token__\n" in text for text in outcome.asked)
+    assert environ(workdir)["UV_PUBLISH_TOKEN"] == "canary-mine-canary-other"
 
 
 @pytest.mark.parametrize("variable", ["POETRY_PYPI_TOKEN_MINE", VARIABLES["poetry"][0]])

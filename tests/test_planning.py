@@ -50,6 +50,7 @@ class Index(NamedTuple):
     """What a plan needs of an upload."""
 
     secret: str = "TestPyPI"
+    knows_username: bool = False
 
     def variable(self, name: str) -> str:
         """A variable as it is named for this index."""
@@ -62,6 +63,10 @@ class Index(NamedTuple):
     def steers(self, name: str) -> bool:
         """Whether a variable steers the upload."""
         return name == "RES_OPTIONS"
+
+    def has_secret(self, variable: str) -> bool:
+        """Whether a token takes the place of the secret."""
+        return False
 
 
 class Case(NamedTuple):

@@ -43,6 +43,11 @@ def variable_line(names: str) -> str:
     return f"not for the upload itself, but for: {names}"
 
 
+def others_line(names: str) -> str:
+    """The line about the upload's own secret: the other variables that it goes into."""
+    return f"also for: {names}"
+
+
 def typed_username(usual: str) -> str:
     """The user name of a secret that is typed: that of a token, or the one that is typed next."""
     return f"{usual} for a PyPI token, else the one you type"

@@ -187,8 +187,6 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             "--as takes a known command: one with [commands.NAME]",
         )
     env_file = _read_env_files(options)
-    if options.alias is None and invocation is not None and invocation.may_be_alias:
-        invocation, command = _without_alias(invocation, command, environ, env_file)
     projects: tuple[str, ...] = ()
     if options.wrap or options.project:
         from . import recipes
@@ -216,6 +214,8 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
 
         _find_program(call)
         raise no_secret(command)
+    if options.alias is None and invocation is not None and invocation.may_be_alias:
+        return _without_alias(call, invocation)
     return call
 
 
@@ -237,25 +237,22 @@ def _find_program(call: _Call) -> str:
         ) from None
 
 
-def _without_alias(
-    known: Invocation,
-    command: Sequence[str],
-    environ: Mapping[str, str],
-    env_file: EnvFile | None,
-) -> tuple[Invocation, Sequence[str]]:
+def _without_alias(call: _Call, known: Invocation) -> _Call:
     """The call without an alias of the user's that stands for a call with a secret.
 
-    A variable may have the alias: one of secretly's own, of an env file, or of ``env``.
+    A variable may have the alias: one of secretly's own, of the configuration, of an env file, or
+    of ``env``.
     """
     from ..publishing.upload import upload_of
-    from ..running.plain import plain_variables, texts
+    from ..running.plain import texts
 
-    plain = texts(plain_variables(known.row, None, env_file))
-    upload = upload_of(known, Environ({**environ, **plain}))
+    plain, chosen = call.variables
+    upload = upload_of(known, Environ({**call.environ, **texts(plain)}), chosen=chosen)
     assert upload is not None
     arguments = upload.without_alias
-    start = command[: len(command) - len(known.arguments)]
-    return known._replace(arguments=arguments), (*start, *arguments)
+    start = call.command[: len(call.command) - len(known.arguments)]
+    invocation = known._replace(arguments=arguments)
+    return call._replace(invocation=invocation, command=(*start, *arguments))
 
 
 def _read_env_files(options: RunOptions) -> EnvFile | None:

@@ -37,12 +37,14 @@ class Consent(Record):
     named: bool = True
     asked_by: str = ""
 
-    def text(self, username: str) -> str:
+    def text(self, username: str, others: str = "") -> str:
         """The text for the dialog about the secret of the upload.
 
+        :param others: the names of other variables that it goes into, escaped.
         :raises Refused: if it does not fit into one.
         """
-        return self._checked(self._user(username))
+        also = [upload_wording.others_line(others)] if others else []
+        return self._checked(self._user(username) + also)
 
     def text_of_another(self, places: str) -> str:
         """The text for the dialog about another secret that the tool gets.

@@ -268,9 +268,13 @@ class ToolCall:
     def has_secret(self, variable: str) -> bool:
         """Whether a variable of the tool's own has a secret, or gets one that the user chose.
 
-        An empty one has none: the plan of the run removes or fills it.
+        An empty one has none, and what the user chose takes the place of what was inherited: the
+        plan of the run removes or fills it.
         """
-        return variable in self.chosen or bool(self.environ.get(variable))
+        if variable in self.chosen or not self.environ.get(variable):
+            return variable in self.chosen
+        row = self.invocation.row
+        return {*[*row.secrets][:1], *row.alternatives}.isdisjoint(self.chosen)
 
     @property
     def start_path(self) -> str:

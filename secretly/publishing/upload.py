@@ -216,6 +216,15 @@ class Upload:
         """
         return examine_release(self._call, self.destination, self._launched.code)
 
+    @property
+    def knows_username(self) -> bool:
+        """Whether the call, or the tool's own configuration, has the user name."""
+        return self.destination.username is not None
+
+    def has_secret(self, variable: str) -> bool:
+        """Whether a variable of the tool's own has a secret that the tool would send."""
+        return self._call.has_secret(variable)
+
     def check_secret(self, secret: str, username: str) -> None:
         """Refuse a secret, or a user name, that the tool would read otherwise.
 

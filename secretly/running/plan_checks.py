@@ -42,15 +42,15 @@ def check(
         return
     delivered = {name: secret for secret in secrets for name in secret.by.variables}
     if upload is not None:
-        _check_credential(row, plain, delivered)
+        _check_credential(row, upload, delivered)
     first = next(iter(row.secrets), "")
     of_row = {*row.secrets, *row.alternatives, *row.removes, row.username}
     for name in sorted(delivered.keys() - of_row):
         if _steers(upload, name):
             if {"AUTH", "PASSWORD", "TOKEN"}.intersection(name.upper().split("_")):
                 raise Refused(
-                    f"{escape(row.name)} doesn't read {escape(name)} for this upload",
-                    f"give the secret to the variable that it reads: -e {escape(first)}=NAME",
+                    f"{escape(row.name)} doesn't read {escape(name)} for the upload itself",
+                    f"it reads {escape(first)}; for another use, set {escape(name)} in the shell",
                 )
             raise Refused(
                 f"can't set {escape(name)} from a reference: it steers what {escape(row.name)} "
@@ -59,25 +59,29 @@ def check(
             )
 
 
-def _check_credential(
-    row: Command, plain: Mapping[str, PlainVariable], delivered: Mapping[str, Delivery]
-) -> None:
+def _check_credential(row: Command, upload: Upload, delivered: Mapping[str, Delivery]) -> None:
     """Refuse secrets of which it isn't certain what the tool would send.
 
     :param delivered: the variables with secrets.
-    :raises Refused: for two in the tool's own variables, and for one that is made of several
-        secrets, whose user name nobody knows.
+    :raises Refused: for two in the tool's own variables, for a user name next to a token in a
+        variable of its own, and for a password that is made of several secrets, whose user name
+        nobody knows.
     """
-    tool = escape(row.name)
-    credentials = dict.fromkeys((*[*row.secrets][:1], *row.alternatives))
-    own = [name for name in credentials if name in delivered]
+    tool, password = escape(row.name), [*row.secrets][:1]
+    own = [name for name in dict.fromkeys((*password, *row.alternatives)) if name in delivered]
     if len(own) > 1:
         raise Refused(
             f"{escape(own[0])} and {escape(own[1])} would both get a secret, and {tool} sends one",
             "leave one of them out",
         )
-    several = [name for name in own if len(delivered[name].requests) > 1]
-    if several and row.username and row.username not in {*plain, *delivered}:
+    tokens = [] if own == password else [n for n in row.alternatives if upload.has_secret(n)]
+    if row.username and row.username in delivered and tokens:
+        raise Refused(
+            f"{tool} sends no user name from {escape(row.username)} with {escape(tokens[0])}",
+            f"leave out {escape(row.username)}, or use {escape(password[0])}",
+        )
+    several = [name for name in own if name in password and len(delivered[name].requests) > 1]
+    if several and row.username and row.username not in delivered and not upload.knows_username:
         raise Refused(
             f"{escape(several[0])} is made of several secrets, so {tool} would get no user name",
             f"give it one: -e {escape(row.username)}=NAME, or put the whole text into one secret",

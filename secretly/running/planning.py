@@ -147,7 +147,7 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
     row = _known(given)
     (plain, secret), by_profile = _plain_variables(given, row), _profile_references(given, row)
     explicit = _explicit_values(given, secret, by_profile)
-    filled = _filled(plain)
+    filled = _filled(plain, row)
     present = filled | {n for n in given.inherited - plain.keys() if given.environ.get(n) != ""}
     chosen = filled.union(_variables(by_profile), _variables(explicit))
     elsewhere = not (chosen | present).isdisjoint(row.alternatives)
@@ -166,7 +166,8 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
     blanked, removed = _stale(row, filled, chosen, bool(of_row & set_here))
     given_username = row.username in {*plain} | chosen | set_here
     first = of_row.intersection([*row.secrets][:1])
-    deliveries = _with_username(secrets, None if given_username else row.username, first)
+    username = None if given_username else row.username
+    deliveries = _with_username(secrets, username, first, _knows_username(given))
     return DeliveryPlan(
         given.program,
         given.argv,
@@ -192,13 +193,18 @@ def _why_none(
     return next((f"{name} is set already" for name in own if name in present), "")
 
 
-def _filled(plain: Mapping[str, PlainVariable]) -> set[str]:
+def _filled(plain: Mapping[str, PlainVariable], row: Command) -> set[str]:
     """The variables with a plain text that may be a secret.
 
     An empty variable is none: CI sets one for a secret that isn't there, and so does a copied
-    example of an env file. A profile's is what the user wants.
+    example of an env file. A profile's is what the user wants, but an alternative that is empty
+    stands for nothing.
     """
-    return {name for name, found in plain.items() if found.value or not found.is_from_file}
+    return {
+        name
+        for name, found in plain.items()
+        if found.value or not (found.is_from_file or name in row.alternatives)
+    }
 
 
 def _check(
@@ -340,17 +346,22 @@ def _delivery(by: DeliveryMethod, reference: str, given: PlanInput) -> Delivery:
     return Delivery(value, by, by_project)
 
 
+def _knows_username(given: PlanInput) -> bool:
+    return given.upload is not None and given.upload.knows_username
+
+
 def _with_username(
-    secrets: Iterable[Delivery], username: str | None, first: AbstractSet[str]
+    secrets: Iterable[Delivery], username: str | None, first: AbstractSet[str], is_known: bool
 ) -> Iterator[Delivery]:
     """Each secret; after the one for the command's first variable, its user name as well.
 
     :param first: that variable. The user's own table may add others, for other secrets.
+    :param is_known: whether the call itself has the user name, whatever the secret is made of.
     """
     for secret in secrets:
         yield secret
         is_first = not first.isdisjoint(secret.by.variables)
-        if username is not None and is_first and len(secret.requests) == 1:
+        if username is not None and is_first and (is_known or len(secret.requests) == 1):
             from .derived import UsernameOf
 
             yield secret._replace(value=UsernameOf(secret.requests[0]), by=Environment(username))

@@ -16,7 +16,15 @@ from .usernames import TOKEN, asks_username, upload_username
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        Callable,
+        Collection,
+        Container,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from typing import Any
 
     from ..config.invocation import Invocation
@@ -154,11 +162,11 @@ def _with_release(
     def decide_username(configured: str | None, own: str | None) -> str:
         return upload_username(target, entry, configured, own)
 
-    def describe(configured: str | None, own: str | None, typed: bool) -> str:
+    def describe(configured: str | None, own: str | None, typed: bool, others: str = "") -> str:
         username = named or decide_username(configured, own)
         if typed and prefix and not (configured or own):
             username = upload_wording.typed_username(username)
-        return consent.text(username)
+        return consent.text(username, others)
 
     release.check_certificates(entry)
     _refuse_several_tokens(release, entry, upload.commands, context)
@@ -214,16 +222,7 @@ def shown_by_place(
     assert upload is not None
     assert given.invocation is not None
     own = set(filter(upload.steers, credentials(given.invocation.row, upload)))
-    sent = {
-        request
-        for delivery in deliveries
-        if not own.isdisjoint(delivery.by.variables)
-        for request in delivery.requests
-    }
-    places: dict[SecretRequest, list[str]] = {}
-    for delivery in deliveries:
-        for request in {*delivery.requests} - sent:
-            places.setdefault(request, []).append(delivery.by.describe())
+    sent, places = _sent_and_others(deliveries, own)
     entry = context.configuration.entry(upload.secret)
 
     def of_sent(found: Entry) -> bool:
@@ -232,14 +231,43 @@ def shown_by_place(
     def of_others(_: Entry) -> bool:
         return entry.confirm is False and _goes_elsewhere(upload, entry)
 
-    def of_another(names: Sequence[str]) -> dict[str, Any]:
+    def of_another(names: str) -> dict[str, Any]:
         consent = upload.release.consent(*command, context.asked_by)
-        text = consent.text_of_another(", ".join(names))
+        text = consent.text_of_another(names)
         return {"elsewhere": of_others, "describe": lambda *_: text, "token_prefix": ""}
 
-    changed = {one: one._replace(elsewhere=of_sent) for one in sent}
-    changed |= {one: one._replace(**of_another(names)) for one, names in places.items()}
-    return tuple(delivery.with_requests(changed.__getitem__) for delivery in deliveries)
+    def changed(request: SecretRequest) -> SecretRequest:
+        names = ", ".join(places.get(request, ()))
+        if request not in sent:
+            return request._replace(**of_another(names))
+        return request._replace(elsewhere=of_sent, describe=_also_for(names, request.describe))
+
+    # Those for the same secret stay equal, so that it is asked for once.
+    found = {request: changed(request) for request in {*sent, *places}}
+    return tuple(delivery.with_requests(found.__getitem__) for delivery in deliveries)
+
+
+def _sent_and_others(
+    deliveries: Sequence[Delivery], own: Container[str]
+) -> tuple[set[SecretRequest], dict[SecretRequest, list[str]]]:
+    """The requests whose secret the tool reads for the upload, and the other places of each.
+
+    :param own: the variables that the tool reads for the upload.
+    """
+    sent: set[SecretRequest] = set()
+    places: dict[SecretRequest, list[str]] = {}
+    for delivery in deliveries:
+        if any(name in own for name in delivery.by.variables):
+            sent.update(delivery.requests)
+            continue
+        for request in {*delivery.requests}:
+            places.setdefault(request, []).append(delivery.by.describe())
+    return sent, places
+
+
+def _also_for(names: str, describe: Any) -> Any:
+    """What describes the upload's own secret, which goes into other variables too."""
+    return (lambda *known: describe(*known, names)) if names else describe
 
 
 def _goes_elsewhere(upload: Upload, entry: Entry) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ...errors import Refused
 from ...text import escape
 from .call import CLAP, CargoCall
-from .settings import CargoValue
+from .settings import CargoValue, variable_of
 
 #: How often an alias may lead to another one.
 _MOST = 8
@@ -34,18 +34,19 @@ def expanded(typed: CargoCall) -> tuple[str, ...]:
     """The arguments of a call of cargo without its alias, if it stands for a call with a secret.
 
     :returns: the arguments as they were typed, if it doesn't.
-    :raises Refused: if such an alias is not the user's own.
+    :raises Refused: if such an alias is not the user's own, or if a secret would be the alias.
     """
     call, steps = typed, list[_Step]()
     while not call.invocation.needs_secret and len(steps) < _MOST:
         step = None
+        _refuse_unknown(call)
         with contextlib.suppress(Refused):  # cargo itself says what is wrong
             step = _step(call)
         if step is None:
             return typed.arguments
         steps.append(step)
         invocation = call.invocation._replace(arguments=step.arguments)
-        call = CargoCall(invocation, call.environ)
+        call = CargoCall(invocation, call.environ, chosen=call.chosen)
     for step in steps if call.invocation.needs_secret else ():
         if step.setting.by_project:
             raise Refused(
@@ -53,6 +54,18 @@ def expanded(typed: CargoCall) -> tuple[str, ...]:
                 "write the command itself: cargo publish, cargo yank or cargo owner",
             )
     return call.arguments if call.invocation.needs_secret else typed.arguments
+
+
+def _refuse_unknown(call: CargoCall) -> None:
+    name = ""
+    with contextlib.suppress(Refused):  # cargo itself says what is wrong
+        name = (call.words.words or [""])[0]
+    variable = variable_of("alias", name)
+    if name not in _BUILTIN and variable in call.chosen:
+        raise Refused(
+            f"can't set {escape(variable)} from a reference: it says what cargo does",
+            "write the command itself: cargo publish, cargo yank or cargo owner",
+        )
 
 
 def _step(call: CargoCall) -> _Step | None:

@@ -280,10 +280,12 @@ class Poetry(ToolCall):
     def _configured_name(self) -> str | None:
         """The user's name in settings; a token takes precedence."""
         name = self.repository
-        if variable_of("pypi-token", name) in self.chosen:
+        if (variable := variable_of("pypi-token", name)) in self.chosen:
             return _TOKEN
+        # A chosen password takes the place of an inherited token.
+        replaced = variable_of("http-basic", name, "password") in self.chosen
         token = self.settings.get("pypi-token", name)
-        if token is not None and token.value:
+        if token is not None and token.value and not (replaced and self.environ.get(variable)):
             return _TOKEN
         found = self.settings.get("http-basic", name, "username")
         if found is None or not (name == "pypi" or self.settings.configured(name)):
