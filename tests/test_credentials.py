@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from test_guard import FILE, Workdir, _started, _workdir, assert_refused, settle
+from tokens import token
 
 from secretly.asking.assuan import unescape
 from secretly.testing import FakePinentry
@@ -151,6 +152,17 @@ def test_the_dialog_names_each_variable_of_the_secret(workdir: Workdir) -> None:
     outcome = workdir.run("-e", "TWINE_PASSWORD=mine", *others, *call, answers=[True])
     assert (outcome.status, len(outcome.asked)) == (0, 1), outcome
     assert "user: octocat\nalso for: MY_TOKEN, MORE\n" in outcome.asked[0]
+
+
+def test_the_index_has_the_name_of_the_token_that_it_made(workdir: Workdir) -> None:
+    """Also if the user chose the token."""
+    workdir.program("twine", _RECORDER)
+    workdir.keep(token("upload.example"))
+    for given in ([], ["-e", "TWINE_PASSWORD=PyPI"]):
+        call = ["twine", "upload", "--repository-url", URL, FILE]
+        outcome = workdir.run(*given, *call, answers=[True])
+        assert (outcome.status, len(outcome.asked)) == (0, 1), outcome
+        assert "to: PyPI (upload.example)\n" in outcome.asked[0]
 
 
 @pytest.mark.parametrize("way", ["profile", "reference", "file"])

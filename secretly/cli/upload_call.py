@@ -36,7 +36,7 @@ def look_at_upload(
         return upload
     credentials = uploading.credentials(known.row._replace(username=None), upload)
     filled = {name for name, value in {**context.environ, **texts(plain)}.items() if value}
-    if credentials & filled.union(chosen):
+    if credentials & filled:
         return upload  # it has its secret
     if not (upload.narrows and locating.is_unknown(upload.destination, context)):
         return upload
