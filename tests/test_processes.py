@@ -240,6 +240,27 @@ def test_the_commands_children_fail_as_the_librarys_do(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the command uses subprocess")
+def test_a_system_without_another_process_is_an_error(
+    both: Callable[[Callable[[], Any]], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a user who may start no more (RLIMIT_NPROC). No descriptor is left open."""
+
+    def refuse(*_: object) -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    def fail() -> int | None:
+        with pytest.raises(OSError, match="temporarily unavailable") as caught:
+            Child(["/bin/true"], stdin=-3, stdout=-3, stderr=-3, environ=ENVIRON)
+        return caught.value.errno
+
+    monkeypatch.setattr(os, "fork", refuse)
+    monkeypatch.setattr("_posixsubprocess.fork_exec", refuse)
+    monkeypatch.setattr("subprocess._fork_exec", refuse, raising=False)
+    monkeypatch.setattr("subprocess._USE_POSIX_SPAWN", False)
+    assert both(fail) == [errno.EAGAIN] * 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the command uses subprocess")
 def test_a_forked_child_is_ended_and_reaped(
     both: Callable[[Callable[[], Any]], list[Any]],
 ) -> None:
