@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import trio
 from ptys import wait_until
-from twisted.internet.defer import Deferred, DeferredLock, ensureDeferred, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredLock, ensureDeferred, maybeDeferred, succeed
 
 import secretly
 from secretly.testing import sandbox
@@ -208,6 +208,11 @@ def test_twisted_calls_and_awaits_it(call: Callable[..., Deferred[str]]) -> None
     call(twice, 2).addBoth(found.append)
     call(functools.partial(twice, 3)).addBoth(found.append)
     assert found == [4, 6]
+    succeed(4).addCallback(twice).addCallback(found.append)  # which awaits no coroutine
+    coroutine = found.pop()
+    with pytest.raises(TypeError, match="was not awaited"):
+        str(coroutine)
+    coroutine.close()
 
 
 @pytest.mark.parametrize("make", [Deferred.fromCoroutine, ensureDeferred])

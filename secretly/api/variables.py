@@ -66,7 +66,7 @@ class environment:
     ) -> None:
         if isinstance(variables, str) or not hasattr(variables, "keys"):
             raise BadArgument(
-                f"environment takes a mapping, not a {type(variables).__name__}",
+                f"environment takes a mapping, not {type(variables).__name__}",
                 'write {"VARIABLE": "reference"}',
             )
         for name in variables:

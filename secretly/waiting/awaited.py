@@ -64,7 +64,7 @@ class NotAwaited(Coroutine[Any, Any, T_co]):
 
     def __bool__(self) -> bool:
         # Since Python 3.12 the repr of asyncio's tasks tests its coroutine (asyncio.base_tasks).
-        if _caller() == "asyncio":
+        if _caller()[0] == "asyncio":
             return True
         self._refuse()
 
@@ -84,11 +84,16 @@ class NotAwaited(Coroutine[Any, Any, T_co]):
         __class__ = property(lambda self: types.CoroutineType)
 
 
-def _caller() -> str:
-    """The package that calls the function that calls this; empty if that is no Python code."""
+def _caller() -> tuple[str, str]:
+    """The package and the function that call the function that calls this.
+
+    Both are empty if no Python code calls it.
+    """
     frame = sys._getframe(1).f_back
-    module: str = "" if frame is None else frame.f_globals.get("__name__", "")
-    return module.partition(".")[0]
+    if frame is None:
+        return "", ""
+    module: str = frame.f_globals.get("__name__", "")
+    return module.partition(".")[0], frame.f_code.co_name
 
 
 class CoroutineFunction(Generic[P, T]):
@@ -107,8 +112,9 @@ class CoroutineFunction(Generic[P, T]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         try:
             coroutine = self._function(*args, **kwargs)
-            # maybeDeferred (DeferredLock.run, LoopingCall) awaits what is exactly a coroutine.
-            return coroutine if _caller() == "twisted" else NotAwaited(coroutine)
+            # Twisted's (DeferredLock.run, LoopingCall) awaits what is exactly a coroutine.
+            awaits = _caller() == ("twisted", "maybeDeferred")
+            return coroutine if awaits else NotAwaited(coroutine)
         except TypeError as error:  # a wrong parameter
             wrong = error.with_traceback(None)
         del args, kwargs  # a traceback may show locals
