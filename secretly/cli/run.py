@@ -251,8 +251,12 @@ def _without_alias(call: _Call, known: Invocation) -> _Call:
     assert upload is not None
     arguments = upload.without_alias
     start = call.command[: len(call.command) - len(known.arguments)]
-    invocation = known._replace(arguments=arguments)
-    return call._replace(invocation=invocation, command=(*start, *arguments))
+    invocation, profile = known._replace(arguments=arguments), call.profile
+    if known.row.profiles:
+        from ..config.profiles import chosen_profile
+
+        profile = chosen_profile(invocation, call.options.profile)
+    return call._replace(invocation=invocation, command=(*start, *arguments), profile=profile)
 
 
 def _read_env_files(options: RunOptions) -> EnvFile | None:
