@@ -65,7 +65,7 @@ class TestSecretsManager(Scripted):
             with pytest.raises(SourceFailed, match="not UTF-8"):
                 self.got("binary")
 
-    def test_a_value_that_is_not_text_is_no_secret(self) -> None:
+    def test_a_value_that_is_not_text_is_not_a_secret(self) -> None:
         """The answer was understood differently than aws meant it."""
         with pytest.raises(SourceFailed):
             self.got("number")

@@ -672,7 +672,7 @@ def test_a_user_without_an_entry_has_the_root_folder(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("home", ["", ".", "relative/home", "~"])
-def test_a_home_that_is_no_full_path_does_not_count(home: str) -> None:
+def test_a_home_that_is_not_a_full_path_does_not_count(home: str) -> None:
     """Instead, secretly uses the home from the system's password database."""
     system = pwd.getpwuid(os.getuid()).pw_dir
     assert places.home_folder({"HOME": home}) == places.home_folder({}) == system

@@ -248,7 +248,7 @@ def test_an_error_names_the_item_once(home: Home) -> None:
 
 @pytest.mark.process
 def test_a_failure_is_seen_where_children_are_ignored(home: Home) -> None:
-    """secretly's parent ignores SIGCHLD: half of a manager's output is no secret all the same."""
+    """secretly's parent ignores SIGCHLD: secretly still doesn't use what a failed manager wrote."""
     home.program("lpass", "#!/bin/sh\necho canary-half; exit 1\n")
     start = "import os, signal as s, sys; s.signal(s.SIGCHLD, s.SIG_IGN); os.execvp(*sys.argv[1:])"
     start = start.replace("*sys.argv[1:]", "sys.argv[1], sys.argv[1:]")

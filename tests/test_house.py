@@ -130,7 +130,8 @@ def test_no_two_classes_have_the_same_name() -> None:
 #: What plain English says in another way: except, next to, immediately, anyone who…
 NOT_PLAIN = re.compile(
     r"\b((is|are|was|were) to be|beside|whoever|at once|by itself|for ever|alike|goes before|"
-    r"there (is|are|was|were) no|stands in|heeds?|mends?|tells whether|put aside|be rid of|"
+    r"there (is|are|was|were) no|(is|are|was|were) no (?!longer\b|more\b)\w+|stands in|heeds?|"
+    r"mends?|tells whether|put aside|be rid of|"
     r"to be had)\b",
     re.IGNORECASE,
 )

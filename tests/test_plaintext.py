@@ -840,7 +840,7 @@ def test_a_parent_that_ignores_its_children_changes_nothing(file: Path) -> None:
 
 
 @pytest.mark.process
-def test_a_long_name_is_no_hindrance(file: Path) -> None:
+def test_a_long_name_is_not_a_hindrance(file: Path) -> None:
     """A name has at most 255 bytes, which may be fewer characters."""
     long = file.with_name("é" * 120)
     long.write_bytes(b"old")

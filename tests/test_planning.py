@@ -117,7 +117,7 @@ CASES = [
          inherited=frozenset({"TOKEN"}), secrets={"MORE": "Other"}, **STALE),
     Case("-e keeps the user name's place", row=MORE, explicit={"MORE": "Mine", "TOKEN": "Me"},
          **{**OWN, "secrets": {"TOKEN": "Me", "MORE": "Mine"}}),
-    # An env file's empty variable is no secret. Its user name counts.
+    # An env file's empty variable is not a secret. Its user name counts.
     Case("an empty variable of an env file", plain={"TOKEN": ""},
          **{**OWN, "sets": {"MODE": "row", "TOKEN": ""}}),
     Case("an empty alternative of an env file", plain={"OTHER": ""}, **OWN),

@@ -39,14 +39,14 @@ def test_without_a_file_nothing_is_stricter(files: tuple[Path, Path]) -> None:
     )
 
 
-def test_a_folder_that_is_missing_is_no_policy(tmp_path: Path) -> None:
+def test_a_folder_that_is_missing_is_not_a_policy(tmp_path: Path) -> None:
     """Nor is one that is a file."""
     (tmp_path / "file").touch()
     missing = str(tmp_path / "missing/policy.toml")
     assert policy.load(missing, str(tmp_path / "file/policy.toml")) == Policy()
 
 
-def test_a_file_that_can_not_be_read_is_no_missing_one(tmp_path: Path) -> None:
+def test_a_file_that_can_not_be_read_is_not_a_missing_one(tmp_path: Path) -> None:
     """A link to itself stops the call, as a file of somebody else's does."""
     (tmp_path / "policy.toml").symlink_to("policy.toml")
     with pytest.raises(SecretlyError, match="policy"):

@@ -22,7 +22,7 @@ from secretly.running.not_started import NotExecutable, NotThere
         (ValueError("canary-1"), 125),
     ],
 )
-def test_a_signal_that_ends_the_command_is_no_error(
+def test_a_signal_that_ends_the_command_is_not_an_error(
     error: BaseException,
     status: int,
     monkeypatch: pytest.MonkeyPatch,

@@ -135,7 +135,7 @@ def test_fields_that_one_secret_cannot_fill_are_left_alone() -> None:
     assert caught.value.error_count() == 3
 
 
-def test_an_empty_variable_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_is_not_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its value would win over ours, so it is an error that names the field and what to do."""
 
     class Ignoring(Sourced):

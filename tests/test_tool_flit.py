@@ -123,7 +123,7 @@ def test_no_command_for_one_project_alone_is_shown(flit: Calls) -> None:
     assert flit.upload("publish").commands() == []
 
 
-def test_another_command_than_a_publishing_tool_is_no_upload(known: Configuration) -> None:
+def test_another_command_than_a_publishing_tool_is_not_an_upload(known: Configuration) -> None:
     """Also if it is a known command."""
     call = recognize(["gh", "release", "create"], known)
     assert call is not None

@@ -51,7 +51,7 @@ _HEAD = len(_CHECKED_BY_TIME) + 8
 
 
 class _Module(ModuleType):
-    """A module that is no package, and has no ``__getattr__`` of its own (PEP 562).
+    """A module that is not a package and has no ``__getattr__`` of its own (PEP 562).
 
     ``from`` asks each module for ``__path__``. Where there is none, Python 3.11 makes an error that
     nobody sees, which takes longer than all else that ``from`` does. It makes none for objects
