@@ -40,6 +40,12 @@ def made(workdir: Workdir, tool: str) -> list[str]:
     return [tool, *settle(workdir, tool, URL)[1]]
 
 
+def cargo_package(workdir: Workdir) -> None:
+    """Make the workdir a package of cargo's."""
+    text = '[package]\nname = "demo"\nversion = "1.0.0"\nedition = "2021"\n'
+    (workdir.folder / "Cargo.toml").write_text(text)
+
+
 def environ(workdir: Workdir) -> dict[str, str]:
     """The environment that the tool had."""
     lines = (workdir.folder / "given").read_text().splitlines()
@@ -165,13 +171,34 @@ def test_the_index_has_the_name_of_the_token_that_it_made(workdir: Workdir) -> N
         assert "to: PyPI (upload.example)\n" in outcome.asked[0]
 
 
+@pytest.mark.parametrize("words", [["publish"], ["rel"]])
+def test_an_alias_of_cargos_has_the_profile_of_what_it_stands_for(
+    workdir: Workdir, words: list[str]
+) -> None:
+    """The default profile; without one the user has to choose."""
+    workdir.program("cargo", _RECORDER)
+    cargo_package(workdir)
+    (workdir.folder / ".cargo").mkdir()
+    (workdir.folder / ".cargo/config.toml").write_text("[alias]\nrel = 'publish'\n")
+    for name in ("Cargo", "Work", "X"):
+        workdir.keep(f"canary-{name}", name)
+    profile = "[commands.cargo.profiles.work.secrets]\nCARGO_REGISTRY_TOKEN = 'Work'\nMORE = 'X'\n"
+    workdir.configure(profile)
+    assert_refused(workdir, workdir.run("cargo", *words), "several profiles")
+    workdir.configure(f"[commands.cargo]\ndefault = 'work'\n{profile}")
+    outcome = workdir.run("cargo", *words, answers=[True, True])
+    assert outcome.status == 0, outcome
+    given = environ(workdir)
+    assert (given["CARGO_REGISTRY_TOKEN"], given["MORE"]) == ("canary-Work", "canary-X")
+
+
 @pytest.mark.parametrize("way", ["profile", "reference", "file"])
 def test_an_alias_of_cargos_that_is_set_is_refused(workdir: Workdir, way: str) -> None:
     """It may stand for an upload, which would start without its secret."""
     workdir.program("cargo", _RECORDER)
     workdir.configure("[commands.cargo.profiles.x]\nenv = { CARGO_ALIAS_REL = 'publish' }\n")
     (workdir.folder / "e.env").write_text("CARGO_ALIAS_REL=secretly://mine\n")
-    (workdir.folder / "Cargo.toml").write_text('[package]\nname = "demo"\nversion = "1.0.0"\n')
+    cargo_package(workdir)
     options = {
         "profile": ["-p", "x"],
         "reference": ["-e", "CARGO_ALIAS_REL=mine"],

@@ -6,7 +6,7 @@ import os
 
 from ..config import command_line, loading
 from ..errors import Cancelled, SecretlyError
-from ..record import Record
+from ..record import Record, computed
 from ..running import launch
 from ..text import Environ, escape
 from .console import UsageError, drive, quiet, say, user_context
@@ -37,10 +37,19 @@ class _Call(Record):
     environ: Mapping[str, str]
     configuration: Configuration
     invocation: Invocation | None
-    profile: Profile | None
     explicit: Mapping[DeliveryMethod, str]
     env_file: EnvFile | None
     projects: tuple[str, ...]
+
+    @computed
+    def profile(self) -> Profile | None:
+        """The profile that the call uses."""
+        known, name = self.invocation, self.options.profile
+        if name is None and (known is None or not known.row.profiles):
+            return None  # most commands have none
+        from ..config.profiles import chosen_profile
+
+        return chosen_profile(known, name)
 
     @property
     def needs_secret(self) -> bool:
@@ -200,14 +209,8 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
             f"--literal {name} and -e {name} contradict each other",
             "-e always takes a reference: leave one of them out",
         )
-    profile = None
-    if options.profile is not None or (invocation is not None and invocation.row.profiles):
-        from ..config.profiles import chosen_profile  # most commands have no profile
-
-        profile = chosen_profile(invocation, options.profile)
-    call = _Call(
-        options, command, environ, known, invocation, profile, explicit, env_file, projects
-    )
+    call = _Call(options, command, environ, known, invocation, explicit, env_file, projects)
+    _ = call.profile  # a wrong one is told first
     nothing = not (explicit or env_file is not None or options.resolve_env or options.wrap)
     if invocation is None and nothing:
         from .guesses import no_secret
@@ -215,7 +218,8 @@ def _read_call(options: RunOptions, command: Sequence[str]) -> _Call:
         _find_program(call)
         raise no_secret(command)
     if options.alias is None and invocation is not None and invocation.may_be_alias:
-        return _without_alias(call, invocation)
+        call = _without_alias(call, invocation)
+        _ = call.profile  # that of the call which the alias stands for
     return call
 
 
@@ -251,12 +255,8 @@ def _without_alias(call: _Call, known: Invocation) -> _Call:
     assert upload is not None
     arguments = upload.without_alias
     start = call.command[: len(call.command) - len(known.arguments)]
-    invocation, profile = known._replace(arguments=arguments), call.profile
-    if known.row.profiles:
-        from ..config.profiles import chosen_profile
-
-        profile = chosen_profile(invocation, call.options.profile)
-    return call._replace(invocation=invocation, command=(*start, *arguments), profile=profile)
+    invocation = known._replace(arguments=arguments)
+    return call._replace(invocation=invocation, command=(*start, *arguments))
 
 
 def _read_env_files(options: RunOptions) -> EnvFile | None:
