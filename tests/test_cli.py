@@ -360,7 +360,8 @@ def test_odd_arguments_fail_in_two_lines(
     done = only_stand_ins.run(*arguments)
     assert "report this line" not in done.stderr
     if done.status and arguments[:1] != ["doctor"]:
-        assert_fails(done, done.status)
+        warning = r"\Asecretly: an argument is empty, or a part of one\. .*\n"
+        assert_fails(done._replace(stderr=re.sub(warning, "", done.stderr)), done.status)
         assert done.status in ({125, 126, 127} if arguments[:1] == ["run"] else {1, 2})
     assert done.stderr.replace("\n", "").isprintable(), done.stderr
 

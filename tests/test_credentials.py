@@ -33,6 +33,10 @@ VARIABLES = {
 }
 
 
+#: The variables for the user name of tools that have none for a token.
+OTHERS = {"twine": "TWINE_USERNAME", "hatch": "HATCH_INDEX_USER"}
+
+
 def made(workdir: Workdir, tool: str) -> list[str]:
     """A call of a tool with a stored password of the user octocat for its index ``mine``."""
     workdir.program(tool, _RECORDER)
@@ -151,6 +155,47 @@ def test_a_chosen_password_takes_the_place_of_an_inherited_token(
     assert not given.get(token)
 
 
+@pytest.mark.parametrize("tool", VARIABLES)
+@pytest.mark.parametrize("way", ["file", "reference"])
+def test_a_password_of_this_run_takes_the_place_of_an_inherited_token(
+    workdir: Workdir, tool: str, way: str
+) -> None:
+    """Also one in plain text, and one that is inherited as a reference."""
+    secret, token, name = VARIABLES[tool]
+    call = made(workdir, tool)
+    (workdir.folder / "plain.env").write_text(f"{secret}=canary-plain\n{name}=ada\n")
+    given = ["--env-file", "plain.env"] if way == "file" else ["--resolve-env"]
+    found = {token: "canary-inherited", secret: "secretly://mine"}
+    with FakePinentry([True]) as fake:
+        done = workdir.home.run("run", *given, *call, environ={**fake.environ, **found})
+        assert (done.status, len(fake.prompts)) == (0, int(way == "reference")), done
+        for prompt in fake.prompts:
+            assert "user: octocat\n" in unescape(prompt["SETDESC"].encode()).decode()
+    wanted = ("canary-plain", "ada") if way == "file" else ("canary-mine", "octocat")
+    given_to_it = environ(workdir)
+    assert (given_to_it[secret], given_to_it[name]) == wanted
+    assert not given_to_it.get(token)
+
+
+@pytest.mark.parametrize("tool", ["twine", "hatch", *VARIABLES])
+@pytest.mark.parametrize("way", ["file", "profile"])
+def test_an_empty_user_name_is_the_one_that_is_shown(workdir: Workdir, tool: str, way: str) -> None:
+    """Some tools send an empty one, and some take it for none: then they get the secret's own."""
+    name = VARIABLES[tool][2] if tool in VARIABLES else OTHERS[tool]
+    call = made(workdir, tool)
+    given = ["-p", "x"]
+    if way == "file":
+        (workdir.folder / "empty.env").write_text(f"{name}=\n")
+        given = ["--env-file", "empty.env"]
+    else:
+        workdir.configure(f"[commands.{tool}.profiles.x]\nenv = {{ {name} = '' }}\n")
+    outcome = workdir.run(*given, *call, answers=[True])
+    assert (outcome.status, len(outcome.asked)) == (0, 1), outcome
+    sent = environ(workdir)[name]
+    assert f"user: {sent or '(empty)'}\n" in outcome.asked[0]
+    assert sent == ("octocat" if tool in ("hatch", "poetry") else "")
+
+
 def test_the_dialog_names_each_variable_of_the_secret(workdir: Workdir) -> None:
     """One question, for the upload and for what else gets the same secret."""
     call = made(workdir, "twine")
@@ -261,6 +306,16 @@ def test_no_variable_of_poetrys_gets_a_text_that_it_replaces(
     for more in ([], ["--env-file", "name.env"]):
         outcome = workdir.run(*more, "-e", f"{variable}={text}", *call, answers=[True])
         assert_refused(workdir, outcome, "braces", asked=1)
+
+
+def test_no_user_name_of_poetrys_gets_a_text_that_it_replaces(workdir: Workdir) -> None:
+    """By reference: the one of an index may come from a password manager."""
+    call = made(workdir, "poetry")
+    workdir.keep("canary-{cache-dir}", "Brace")
+    outcome = workdir.run("-e", f"{VARIABLES['poetry'][2]}=Brace", *call, answers=[True, True])
+    assert outcome.status == 125, outcome
+    assert "braces" in outcome.stderr
+    assert not workdir.ran
 
 
 def test_another_secret_of_the_run_is_shown_with_its_variable(workdir: Workdir) -> None:

@@ -11,7 +11,7 @@ from command import quick as fresh_home
 
 from secretly.asking import wording
 from secretly.asking.assuan import unescape
-from secretly.cli import guesses, run, run_options
+from secretly.cli import guesses, run_options
 from secretly.cli.console import UsageError
 from secretly.cli.verbs import VERBS
 from secretly.config import loading
@@ -397,10 +397,10 @@ def test_an_argument_that_the_shell_has_emptied_gets_a_line(
 ) -> None:
     """secretly warns only about variables that get a secret and weren't set before."""
     monkeypatch.delenv("X", raising=False)
-    assert bool(run.expanded_by_the_shell(command, ["X"])) is said
-    assert run.expanded_by_the_shell(command, []) == ""
+    assert bool(run_options.expanded_by_the_shell(command, ["X"])) is said
+    assert run_options.expanded_by_the_shell(command, []) == ""
     monkeypatch.setenv("X", "set")  # so the shell inserted this value
-    assert run.expanded_by_the_shell(command, ["X"]) == ""
+    assert run_options.expanded_by_the_shell(command, ["X"]) == ""
 
 
 @pytest.mark.process

@@ -10,11 +10,11 @@ from ..record import Record, computed
 from ..running import launch
 from ..text import Environ, escape
 from .console import UsageError, drive, quiet, say, user_context
-from .run_options import RunOptions, parse_options, parse_variable
+from .run_options import RunOptions, expanded_by_the_shell, parse_options, parse_variable
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..config.invocation import Invocation
     from ..config.model import Command, Configuration, Profile
@@ -85,7 +85,15 @@ class _Call(Record):
         found = self.separated(self.invocation.row)
         by_profile = self.profile.secrets if self.profile is not None else {}
         by_hand = {name for by in self.explicit for name in by.variables}
-        return found.plain, by_hand.union(found.secret, by_profile)
+        resolved = self._resolved(self.invocation.row) if self.options.resolve_env else ()
+        return found.plain, by_hand.union(found.secret, by_profile, resolved)
+
+    def _resolved(self, row: Command) -> Sequence[str]:
+        """The inherited variables whose references are resolved."""
+        from ..running.plain import inherited_references
+
+        names, own = self.environ.keys() - self.options.literal, (*row.secrets, *row.alternatives)
+        return inherited_references(names, self.environ, self.common, own)
 
     @property
     def set_names(self) -> set[str]:
@@ -247,13 +255,9 @@ def _without_alias(call: _Call, known: Invocation) -> _Call:
     A variable may have the alias: one of secretly's own, of the configuration, of an env file, or
     of ``env``.
     """
-    from ..publishing.upload import upload_of
-    from ..running.plain import texts
+    from .upload_call import without_alias
 
-    plain, chosen = call.variables
-    upload = upload_of(known, Environ({**call.environ, **texts(plain)}), chosen=chosen)
-    assert upload is not None
-    arguments = upload.without_alias
+    arguments = without_alias(known, call.environ, *call.variables)
     start = call.command[: len(call.command) - len(known.arguments)]
     invocation = known._replace(arguments=arguments)
     return call._replace(invocation=invocation, command=(*start, *arguments))
@@ -338,34 +342,6 @@ def _without_secrets(call: _Call, path: str) -> launch.Launch:
     from ..running.plain import texts
 
     return launch.Launch(path, call.command, texts(found))
-
-
-def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> str:
-    """Return a warning about an argument that the shell may have emptied, or nothing.
-
-    :param variables: the variables with a secret. The shell replaced ``$NAME`` in the call before
-        secretly started, and so before the command started.
-    """
-    named = sorted(name for name in variables if not os.environ.get(name))
-    # If a word contains the name, such as a script, the shell has not replaced it.
-    if not named or any(name in word for name in named for word in command[1:]):
-        return ""
-    empty = any(map(_has_gap, command[1:]))
-    if not empty and (len(command) > 1 or os.path.basename(command[0]) not in ("echo", "printf")):
-        return ""
-    name = named[0]
-    return (
-        f"an argument is empty, or a part of one. If you wrote ${name}, your shell has replaced it "
-        f"before {escape(os.path.basename(command[0]))} got the secret: use sh -c '… \"${name}\" …'"
-    )
-
-
-def _has_gap(word: str) -> bool:
-    """Whether a word of a command looks as if a variable in it was empty."""
-    last = word[-1:]
-    # An empty password in a URL: https://user:@host/
-    url = ":@" in word and "/" not in word.partition("://")[2].partition(":@")[0]
-    return last in ("", "=") or last.isspace() or ("://" in word and url)
 
 
 def _plan_input(call: _Call, path: str, context: Context) -> PlanInput:

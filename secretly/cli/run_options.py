@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from ..text import escape
 from .console import UsageError
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..config import model
     from ..running.delivery import Environment
@@ -237,3 +239,31 @@ def parse_variable(text: str) -> tuple[Environment, str]:
     variable = Environment(name)
     variable.check()
     return variable, reference if equals else name
+
+
+def expanded_by_the_shell(command: Sequence[str], variables: Iterable[str]) -> str:
+    """Return a warning about an argument that the shell may have emptied, or nothing.
+
+    :param variables: the variables with a secret. The shell replaced ``$NAME`` in the call before
+        secretly started, and so before the command started.
+    """
+    named = sorted(name for name in variables if not os.environ.get(name))
+    # If a word contains the name, such as a script, the shell has not replaced it.
+    if not named or any(name in word for name in named for word in command[1:]):
+        return ""
+    empty = any(map(_has_gap, command[1:]))
+    if not empty and (len(command) > 1 or os.path.basename(command[0]) not in ("echo", "printf")):
+        return ""
+    name = named[0]
+    return (
+        f"an argument is empty, or a part of one. If you wrote ${name}, your shell has replaced it "
+        f"before {escape(os.path.basename(command[0]))} got the secret: use sh -c '… \"${name}\" …'"
+    )
+
+
+def _has_gap(word: str) -> bool:
+    """Whether a word of a command looks as if a variable in it was empty."""
+    last = word[-1:]
+    # An empty password in a URL: https://user:@host/
+    url = ":@" in word and "/" not in word.partition("://")[2].partition(":@")[0]
+    return last in ("", "=") or last.isspace() or ("://" in word and url)

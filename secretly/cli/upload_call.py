@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 
+from ..publishing.upload import upload_of
 from ..running import launch, locating, uploading
 from ..running.plain import texts
+from ..text import Environ
 from .console import drive_in_place
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from ..config.invocation import Invocation
     from ..publishing.upload import Upload
@@ -43,6 +45,24 @@ def look_at_upload(
     launch.locale_as_given()  # before hardening: afterwards it can't be read
     locations = drive_in_place(locating.token_locations(context), {})
     return upload.located(locations) if locations else upload
+
+
+def without_alias(
+    known: Invocation,
+    environ: Mapping[str, str],
+    plain: Mapping[str, PlainVariable],
+    chosen: Collection[str],
+) -> Sequence[str]:
+    """The tool's arguments without an alias of the user's that stands for a call with a secret.
+
+    :param environ: secretly's own environment.
+    :param plain: the variables that this run sets.
+    :param chosen: the variables for which the user chose a secret.
+    :raises Refused: if such an alias is not the user's own.
+    """
+    upload = upload_of(known, Environ({**environ, **texts(plain)}), chosen=chosen)
+    assert upload is not None
+    return upload.without_alias
 
 
 def with_listing(prepared: PreparedRun) -> PreparedRun:

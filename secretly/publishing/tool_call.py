@@ -268,13 +268,14 @@ class ToolCall:
     def has_secret(self, variable: str) -> bool:
         """Whether a variable of the tool's own has a secret, or gets one that the user chose.
 
-        An empty one has none, and what the user chose takes the place of what was inherited: the
+        An empty one has none, and what this run sets takes the place of what was inherited: the
         plan of the run removes or fills it.
         """
-        if variable in self.chosen or not self.environ.get(variable):
-            return variable in self.chosen
+        set_here = {name for name in self.origins if self.environ.get(name)}.union(self.chosen)
+        if variable in set_here or not self.environ.get(variable):
+            return variable in set_here
         row = self.invocation.row
-        return {*[*row.secrets][:1], *row.alternatives}.isdisjoint(self.chosen)
+        return {*[*row.secrets][:1], *row.alternatives}.isdisjoint(set_here)
 
     @property
     def start_path(self) -> str:

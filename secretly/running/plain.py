@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..config.model import Command, Profile
+from ..config.values import is_variable
 from ..errors import BadReference, Refused
 from ..record import Record
 from ..redacted import is_sealed
@@ -10,7 +11,7 @@ from ..text import Environ, escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Container, Iterable, Mapping
 
     from ..resolving.request import SecretRequest
     from .derived import Composed
@@ -118,6 +119,33 @@ def separate(
             _check_variables(name, variables, environ)
             secret[name] = value
     return Separated({name: variables[name] for name in variables if name not in secret}, secret)
+
+
+def inherited_references(
+    names: Iterable[str],
+    environ: Mapping[str, str],
+    common: SecretRequest,
+    read_by_it: Container[str | None],
+) -> list[str]:
+    """Return those inherited variables whose text is a reference, or has references in braces.
+
+    ``env://`` and ``file://`` count only in variables that the command reads itself.
+
+    :param environ: the environment that has the variables.
+    :param common: what all requests of this run have in common.
+    :param read_by_it: the variables that the command reads itself.
+    """
+    from .templates import ValueReader
+
+    reader = ValueReader(common, environ)
+
+    def counts(name: str) -> bool:
+        if not is_variable(name):  # bash exports functions under other names
+            return False
+        holds = reader.holds_reference if name in read_by_it else reader.names_store
+        return holds(environ[name])
+
+    return list(filter(counts, names))
 
 
 def _check_variables(

@@ -8,7 +8,7 @@ from ..text import escape
 
 TYPE_CHECKING = False  # typing's own would load it
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from ..config.model import Command
     from ..publishing.upload import Upload
@@ -42,7 +42,8 @@ def check(
         return
     delivered = {name: secret for secret in secrets for name in secret.by.variables}
     if upload is not None:
-        _check_credential(row, upload, delivered)
+        filled = {name for name, variable in plain.items() if variable.value}
+        _check_credential(row, upload, delivered, filled)
     first = next(iter(row.secrets), "")
     of_row = {*row.secrets, *row.alternatives, *row.removes, row.username}
     for name in sorted(delivered.keys() - of_row):
@@ -59,20 +60,24 @@ def check(
             )
 
 
-def _check_credential(row: Command, upload: Upload, delivered: Mapping[str, Delivery]) -> None:
+def _check_credential(
+    row: Command, upload: Upload, delivered: Mapping[str, Delivery], filled: Container[str]
+) -> None:
     """Refuse secrets of which it isn't certain what the tool would send.
 
     :param delivered: the variables with secrets.
+    :param filled: the variables that this run sets to a plain text.
     :raises Refused: for two in the tool's own variables, for a user name next to a token in a
         variable of its own, and for a password that is made of several secrets, whose user name
         nobody knows.
     """
     tool, password = escape(row.name), [*row.secrets][:1]
-    own = [name for name in dict.fromkeys((*password, *row.alternatives)) if name in delivered]
-    if len(own) > 1:
+    credentials = dict.fromkeys((*password, *row.alternatives))
+    own = [name for name in credentials if name in delivered or name in filled]
+    if len(own) > 1 and not delivered.keys().isdisjoint(own):
         raise Refused(
             f"{escape(own[0])} and {escape(own[1])} would both get a secret, and {tool} sends one",
-            "leave one of them out",
+            f"give the secret to {escape(own[0])} alone",
         )
     tokens = [] if own == password else [n for n in row.alternatives if upload.has_secret(n)]
     if row.username and row.username in delivered and tokens:
@@ -80,11 +85,11 @@ def _check_credential(row: Command, upload: Upload, delivered: Mapping[str, Deli
             f"{tool} sends no user name from {escape(row.username)} with {escape(tokens[0])}",
             f"leave out {escape(row.username)}, or use {escape(password[0])}",
         )
-    several = [name for name in own if name in password and len(delivered[name].requests) > 1]
+    several = [n for n in password if n in delivered and len(delivered[n].requests) > 1]
     if several and row.username and row.username not in delivered and not upload.knows_username:
         raise Refused(
             f"{escape(several[0])} is made of several secrets, so {tool} would get no user name",
-            f"give it one: -e {escape(row.username)}=NAME, or put the whole text into one secret",
+            f"export {escape(row.username)} with one, or put the whole text into one secret",
         )
 
 

@@ -16,7 +16,6 @@ plain variables, and of inherited ones with ``--resolve-env``, may hold referenc
 from __future__ import annotations
 
 from ..config.model import Command, Profile
-from ..config.values import is_variable
 from ..errors import Refused
 from ..record import Record
 from ..reference import parse
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from .derived import Composed
     from .env_file import EnvFile
     from .plain import PlainVariable
-    from .templates import ValueReader
 
     #: References, by where the value of each goes.
     References = Mapping[DeliveryMethod, str]
@@ -164,7 +162,9 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
     _check(given, row, plain, secrets)
     set_here = _variables(delivery.by for delivery in secrets)
     blanked, removed = _stale(row, filled, chosen, bool(of_row & set_here))
-    given_username = row.username in {*plain} | chosen | set_here
+    given_username = row.username in chosen - {*plain} | set_here or _sets_username(
+        given, row, plain
+    )
     first = of_row.intersection([*row.secrets][:1])
     username = None if given_username else row.username
     deliveries = _with_username(secrets, username, first, _knows_username(given))
@@ -179,6 +179,16 @@ def plan_delivery(given: PlanInput) -> DeliveryPlan:
         seal_keyring=row.seal_keyring,
         why_none=_why_none(given, row, present, set_here),
     )
+
+
+def _sets_username(given: PlanInput, row: Command, plain: Mapping[str, PlainVariable]) -> bool:
+    """Whether a plain text is the user name.
+
+    Some tools that upload take an empty one for none. The upload's own name is delivered in its
+    place: the one that the dialog shows, which is empty if the tool would send that.
+    """
+    found = plain.get(row.username or "")
+    return found is not None and (found.value != "" or given.upload is None)
 
 
 def _why_none(
@@ -297,17 +307,13 @@ def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list
         for name, text in given.environ.items()
         if (given.resolve_env or name in read_by_it)
         and ":" in text
-        # bash exports functions under names that are not valid ones.
-        and is_variable(name)
         and name not in decided | given.literal
     ]
     if not names:
         return []
-    from .plain import INHERITED, PlainVariable, separate
-    from .templates import ValueReader
+    from .plain import INHERITED, PlainVariable, inherited_references, separate
 
-    reader = ValueReader(given.common, given.environ)
-    names = [name for name in names if _holds(reader, given.environ[name], name in read_by_it)]
+    names = inherited_references(names, given.environ, given.common, read_by_it)
     if names and not given.resolve_env:
         raise Refused(
             f"{names[0]} in the environment holds a reference, which {escape(row.name)} can't read",
@@ -316,11 +322,6 @@ def _resolved(given: PlanInput, row: Command, decided: AbstractSet[str]) -> list
     inherited = {name: PlainVariable(given.environ[name], INHERITED) for name in names}
     found = separate(inherited, given.common, given.environ, given.literal)
     return [Delivery(value, Environment(name)) for name, value in found.secret.items()]
-
-
-def _holds(reader: ValueReader, text: str, is_read: bool) -> bool:
-    """Whether to resolve an inherited text: env:// and file:// count only in own variables."""
-    return reader.holds_reference(text) if is_read else reader.names_store(text)
 
 
 def _row_references(row: Command, by_profile: References, present: AbstractSet[str]) -> References:

@@ -185,9 +185,10 @@ def _with_release(
 def _text_check(upload: Upload, row: Command) -> Callable[[Delivery, str], None]:
     """What refuses the text of a delivery that the tool would read otherwise."""
     own = credentials(row._replace(username=None), upload)
+    name = upload.variable(row.username) if row.username else ""
 
     def check_text(delivery: Delivery, text: str) -> None:
-        if is_username(delivery.value):
+        if is_username(delivery.value) or name in delivery.by.variables:
             upload.check_secret("", text)
         elif not own.isdisjoint(delivery.by.variables):
             upload.check_secret(text, TOKEN)

@@ -282,8 +282,11 @@ class Poetry(ToolCall):
         name = self.repository
         if (variable := variable_of("pypi-token", name)) in self.chosen:
             return _TOKEN
-        # A chosen password takes the place of an inherited token.
-        replaced = variable_of("http-basic", name, "password") in self.chosen
+        # A password that this run sets takes the place of an inherited token.
+        password = variable_of("http-basic", name, "password")
+        replaced = password in self.chosen or (
+            password in self.origins and self.environ.get(password) and variable not in self.origins
+        )
         token = self.settings.get("pypi-token", name)
         if token is not None and token.value and not (replaced and self.environ.get(variable)):
             return _TOKEN
