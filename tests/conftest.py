@@ -185,6 +185,14 @@ def _in_its_layer(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail(f"it starts a process ({_watch.started[0]}): mark it 'process'", pytrace=False)
 
 
+@pytest.fixture
+def children_ignored() -> Iterator[None]:
+    """This process ignores SIGCHLD, so the system tells it no exit status of a child."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
 @pytest.fixture(scope="module")
 def no_quick_homes() -> None:
     """End the process from which quick homes fork, for a file that looks for its own children."""

@@ -196,6 +196,16 @@ def test_each_setting_takes_precedence_over_the_next(home: Home) -> None:
     assert found == PromptMethod("pinentry", setting, True, "the configuration's prompt.pinentry")
 
 
+@pytest.mark.process
+@pytest.mark.usefixtures("children_ignored")
+def test_gpgconf_counts_where_its_status_was_lost(home: Home) -> None:
+    """The configured pinentry asks, and no other."""
+    home.program("pinentry-qt")
+    gpgconf = home.program("pinentry-qt-gpgconf", folder=home.folder / "opt")
+    home.gpgconf(f"pinentry:Passphrase Entry:{gpgconf}")
+    assert home.find(**SCREEN) == PromptMethod("pinentry", gpgconf, True, "gpgconf")
+
+
 def test_pinentry_may_be_a_name_or_a_path(home: Home) -> None:
     """PINENTRY may be a name on PATH, a path from the home, or an absolute one."""
     program = home.program("pinentry-qt-mine")
@@ -612,6 +622,29 @@ with open(sys.argv[1], "w") as file:
 )
 def test_osascript_asks(what: str, answer: str, found: str | None, home: Home) -> None:
     """A Mac's own dialog, played by a script: its answers, and its texts as arguments."""
+    assert asked_by_osascript(what, answer, home) == found
+    script, _, texts = (home.folder / "arguments").read_text().partition("end run\n")
+    assert "hidden answer" in script
+    assert (wording.TYPE_YES in texts) is (what == "confirm")
+    assert "giving up after 5" in script
+    assert "description" not in script
+    assert texts.startswith("a title\nbecause\n\na\ndescription\\x1b")
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("children_ignored")
+@pytest.mark.parametrize(
+    ("answer", "found"), [("printf '=canary-1\n'", "canary-1"), ("exit 1", "PinentryFailed")]
+)
+def test_osascripts_answer_counts_where_its_status_was_lost(
+    answer: str, found: str, home: Home
+) -> None:
+    """It writes nothing before its answer."""
+    assert asked_by_osascript("ask", answer, home) == found
+
+
+def asked_by_osascript(what: str, answer: str, home: Home) -> object:
+    """What a program that runs as on a Mac gets from this osascript."""
     program = home.program("osascript", OSASCRIPT.format(folder=home.folder, answer=answer))
     result = home.folder / "found"
     subprocess.run(
@@ -622,13 +655,7 @@ def test_osascript_asks(what: str, answer: str, found: str | None, home: Home) -
         timeout=DEADLINE,
         check=True,
     )
-    assert json.loads(result.read_text()) == found
-    script, _, texts = (home.folder / "arguments").read_text().partition("end run\n")
-    assert "hidden answer" in script
-    assert (wording.TYPE_YES in texts) is (what == "confirm")
-    assert "giving up after 5" in script
-    assert "description" not in script
-    assert texts.startswith("a title\nbecause\n\na\ndescription\\x1b")
+    return json.loads(result.read_text())
 
 
 NOTEBOOK = """

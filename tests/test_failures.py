@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -259,6 +258,7 @@ def test_a_failure_is_seen_where_children_are_ignored(home: Home) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.usefixtures("children_ignored")
 def test_a_lost_status_is_a_failure(home: Home) -> None:
     """In a program that ignores SIGCHLD, a manager that failed looks like one that did not."""
     home.program("lpass", "#!/bin/sh\necho canary-half; exit 1\n")
@@ -267,14 +267,10 @@ def test_a_lost_status_is_a_failure(home: Home) -> None:
     async def answer() -> Secret:
         return Secret("canary-master")
 
-    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    try:
-        for call in (program.call(run), program.asked(run, prompt=b"Password", answer=answer)):
-            with pytest.raises(SourceFailed, match="ignores SIGCHLD") as caught:
-                asyncio.run(call)
-            assert "canary" not in f"{caught.value}{caught.value.hint}"
-    finally:
-        signal.signal(signal.SIGCHLD, before)
+    for call in (program.call(run), program.asked(run, prompt=b"Password", answer=answer)):
+        with pytest.raises(SourceFailed, match="ignores SIGCHLD") as caught:
+            asyncio.run(call)
+        assert "canary" not in f"{caught.value}{caught.value.hint}"
 
 
 @pytest.mark.process

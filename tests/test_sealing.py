@@ -392,7 +392,7 @@ def unlock() -> Coroutine[Any, Any, object]:
         ("kill -KILL $$", "it was killed"),
         ("exit 3", "status 3"),
         ("sleep 60", "took more than"),
-        ("", "can't do the passphrase's work in Python: No such file"),
+        ("", "can't start Python for the passphrase's work: No such file"),
     ],
 )
 def test_work_that_fails_is_refused(
@@ -404,6 +404,17 @@ def test_work_that_fails_is_refused(
     if script == "sleep 60":
         monkeypatch.setattr(passphrases, "_WORK", 0.1)
     assert said in work(python, unlock, script)
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("children_ignored")
+def test_work_whose_end_nobody_saw_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of an identity is not one."""
+    python = tmp_path / "python3"
+    monkeypatch.setattr(sys, "executable", str(python))
+    assert "ignores SIGCHLD" in work(python, unlock, "echo AGE-SECRET-KEY-1")
 
 
 @pytest.mark.process

@@ -38,13 +38,12 @@ async def ask_osascript(method: PromptMethod, prompt: Prompt, patience: Patience
     command += [escape(prompt.title), escape(text, keep="\n")]
     try:
         found = await output.read_output(command, timeout=seconds + _GRACE, environ=os.environ)
-    except OSError as error:
-        raise PinentryFailed(
-            f"can't ask with osascript: {error.strerror}", "install pinentry-mac"
-        ) from None
+    except OSError:
+        raise PinentryFailed("can't start osascript", "install pinentry-mac") from None
     except TimeoutError:
         found = output.Finished(0, b"gave up\n")
-    if found.status:
+    # It writes nothing before its answer, so an answer counts where the status was lost.
+    if found.status or (found.status is None and not found.stdout):
         raise PinentryFailed(
             f"osascript failed with status {found.status}",
             "install pinentry-mac, or use a terminal",

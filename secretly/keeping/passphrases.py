@@ -118,8 +118,14 @@ async def _work(what: str, passphrase: str, data: str) -> output.Finished:
         ) from None
     except OSError as error:
         raise Refused(
-            f"can't do the passphrase's work in Python: {error.strerror}", "try again"
+            f"can't start Python for the passphrase's work: {error.strerror}", "try again"
         ) from None
+    if done.status is None:
+        raise Refused(
+            "nothing says how the passphrase's work ended: this process ignores SIGCHLD, or has "
+            "waited for children that are not its own",
+            output.KEEP_STATUSES,
+        )
     if done.status not in (0, 2):
         ended = {-signal.SIGABRT: "it got no memory", -signal.SIGKILL: "it was killed"}
         raise Refused(

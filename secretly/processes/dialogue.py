@@ -62,7 +62,6 @@ async def run_and_answer(
     :raises OSError: if it can't be started.
     :raises TimeoutError: if it took longer; it has been ended.
     :raises TooMuch: if it wrote more than *limit*; it has been ended.
-    :raises Lost: if its exit status was lost.
     """
     deadline = time.monotonic() + timeout
     with contextlib.ExitStack() as held:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = [
+    "KEEP_STATUSES",
     "LONG_PAUSE",
     "SHORT_PAUSE",
     "TAIL",
     "Finished",
-    "Lost",
     "Pipe",
     "PipeReader",
     "PipeTail",
@@ -34,6 +34,9 @@ __all__ = [
 
 #: How many bytes are remembered of what a program writes to stderr.
 TAIL = 1 << 16
+
+#: What to do where exit statuses are lost.
+KEEP_STATUSES = "set SIGCHLD to its default, and wait for your own children only"
 
 #: How many bytes a pipe holds at most, as far as a user may set that (pipe(7)).
 _PIPE = 1 << 20
@@ -47,20 +50,14 @@ class TooMuch(TimeoutError):
     """A program wrote more than the limit, and might never stop."""
 
 
-class Lost(ChildProcessError):
-    """A program has ended, and its status was lost: what it wrote may be half of what it would.
+class Finished(Record):
+    """How a program ended: its exit status and what it wrote.
 
-    This process ignores SIGCHLD, or another part of it waits for children that are not its own.
+    :param status: None if it was lost: this process ignores SIGCHLD, or another part of it waits
+        for children that are not its own. What the program wrote may be half of what it would.
     """
 
-    def __init__(self) -> None:
-        super().__init__(errno.ECHILD, "its exit status was lost")
-
-
-class Finished(Record):
-    """How a program ended: its exit status and what it wrote."""
-
-    status: int
+    status: int | None
     stdout: bytes
     stderr: bytes = b""
 
@@ -90,7 +87,6 @@ async def read_output(
     :raises OSError: if it can't be started, or *stdin* is too long.
     :raises TimeoutError: if it took longer; it has been ended.
     :raises TooMuch: if it wrote more; it has been ended.
-    :raises Lost: if its exit status was lost.
     """
     deadline = time.monotonic() + timeout
     with Pipe() as given, Pipe() as wrote, Pipe() as complained:
@@ -149,7 +145,6 @@ async def finish(
     :param reading: gives all of its stdout.
     :param stderr: returns what it has written to stderr so far.
     :raises TimeoutError: if it took longer.
-    :raises Lost: if its exit status was lost.
     """
     wrote = b""
     try:
@@ -159,8 +154,6 @@ async def finish(
                 raise TimeoutError
             stderr()  # the child stops at a full pipe
             await requests.sleep(0.02)
-        if child.status is None:
-            raise Lost
         return Finished(child.status, wrote, stderr())
     except BaseException:
         wrote = b""  # a traceback may show locals

@@ -99,8 +99,6 @@ class Program(Record):
             raise self.long(limit, item) from None
         except TimeoutError:
             raise self.slow(run, item) from None
-        except output.Lost:
-            raise self.lost(item) from None
         except OSError as error:
             raise NotInstalled(
                 f"can't start {self.name}: {error.strerror}", f"try it in a shell: {self.name}"
@@ -139,8 +137,6 @@ class Program(Record):
             raise self.long(READ_LIMIT, item) from None
         except TimeoutError:
             raise self.slow(run, item) from None
-        except output.Lost:
-            raise self.lost(item) from None
         if done is None:
             raise Locked(
                 f"{self.title}: that was not the right password",
@@ -163,19 +159,17 @@ class Program(Record):
             f"run {self.name} in a shell to see whether it works",
         )
 
-    def lost(self, item: str) -> SourceFailed:
-        """Return the error for a program that may have failed."""
-        return SourceFailed(
-            f"{self.title} ({self.name}) may have failed for {escape(item)}: this process ignores "
-            "SIGCHLD, or has waited for children that are not its own",
-            "set SIGCHLD to its default, and wait for your own children only",
-        )
-
     def read(self, done: output.Finished, item: str) -> Secret:
         """Return what a finished call wrote, or raise its failure as an error."""
         if done.status == 0:
             what = f"what {self.title} has for {escape(item)}"
             return text(done.stdout, what, f"run {self.name} in a shell to see what it writes")
+        if done.status is None:
+            raise SourceFailed(
+                f"{self.title} ({self.name}) may have failed for {escape(item)}: this process "
+                "ignores SIGCHLD, or has waited for children that are not its own",
+                output.KEEP_STATUSES,
+            )
         import re
 
         for pattern, kind, what, hint in self.failures:
