@@ -30,7 +30,7 @@ from .redacted import Secret
 from .waiting import own_loop
 
 try:
-    from pydantic import AliasChoices, BaseModel, SecretBytes, SecretStr
+    from pydantic import AliasChoices, AliasPath, BaseModel, SecretBytes, SecretStr
     from pydantic.fields import FieldInfo
     from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 except ImportError as error:
@@ -156,9 +156,9 @@ def _missing(
 ) -> Iterator[tuple[_Path, str]]:
     """Yield where a secret is missing among *values*, and its reference."""
     for name, field in model.model_fields.items():
-        if (aliases := _aliases(field)) is None:
-            continue
-        keys = [*aliases, name]
+        keys = [*_aliases(field), name]
+        if keys == [name] and _has_paths(field) and not _by_name(model):
+            continue  # nothing that we provide would be found
         found = next((values[key] for key in keys if key in values), None)
         place, parts = (*path, keys[0]), f"{prefix}{name}"
         given = next((one for one in field.metadata if isinstance(one, From)), None)
@@ -166,10 +166,10 @@ def _missing(
         if given is not None or _is_secret(field):
             if found is None:
                 yield place, given.reference if given else parts
-            elif found in ("", b""):  # an earlier source's value would win over ours
+            elif _is_empty(found):  # an earlier source's value would win over ours
                 raise Refused(
                     f"the secret {'.'.join(place)} is empty",
-                    "unset its variable, or set env_ignore_empty=True in model_config",
+                    "leave it out: unset its variable, or set env_ignore_empty=True",
                 )
         elif inner is not None and (isinstance(found, dict) or _is_needed(found, field)):
             yield from _missing(inner, found or {}, place, f"{parts}/")
@@ -197,12 +197,29 @@ def _kinds(annotation: Any) -> Iterator[type]:
             yield from _kinds(part)
 
 
-def _aliases(field: FieldInfo) -> list[str] | None:
-    """The names that the field has in the data, besides its own; None if it has only paths."""
+def _is_empty(found: object) -> bool:
+    """Whether an earlier source has an empty secret."""
+    if isinstance(found, (SecretStr, SecretBytes)):
+        return not found.get_secret_value()
+    return isinstance(found, (str, bytes)) and not found
+
+
+def _aliases(field: FieldInfo) -> list[str]:
+    """The names that the field has in the data, besides its own."""
     alias = field.validation_alias or field.alias
     choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-    names = [choice for choice in choices if isinstance(choice, str)]
-    return names if names or alias is None else None
+    return [choice for choice in choices if isinstance(choice, str)]
+
+
+def _has_paths(field: FieldInfo) -> bool:
+    """Whether the field may be a part of other data."""
+    return isinstance(field.validation_alias, (AliasChoices, AliasPath))
+
+
+def _by_name(model: type[BaseModel]) -> bool:
+    """Whether a field with an alias is found by its own name as well."""
+    config: Mapping[str, Any] = model.model_config
+    return bool(config.get("populate_by_name") or config.get("validate_by_name"))
 
 
 def _nested(secrets: Mapping[_Path, Secret]) -> dict[str, Any]:

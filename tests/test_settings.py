@@ -134,6 +134,13 @@ def test_fields_that_one_secret_cannot_fill_are_left_alone() -> None:
         assert pinentry.prompts == []
     assert caught.value.error_count() == 3
 
+    class ByName(Sourced):
+        model_config = SettingsConfigDict(populate_by_name=True)
+        by_path: SecretStr = Field(validation_alias=AliasPath("tokens", 0))
+
+    with FakePinentry(["canary-1"]) as pinentry, sandbox(pinentry):
+        assert ByName().by_path.get_secret_value() == "canary-1"  # type: ignore[call-arg]
+
 
 def test_an_empty_variable_is_not_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its value would win over ours, so it is an error that names the field and what to do."""
@@ -150,6 +157,9 @@ def test_an_empty_variable_is_not_a_secret(monkeypatch: pytest.MonkeyPatch) -> N
         assert "env_ignore_empty=True" in caught.value.hint
         with pytest.raises(secretly.Refused, match=r"the secret database\.password is empty"):
             Nested()
+        for empty in ("", SecretStr("")):
+            with pytest.raises(secretly.Refused, match="the secret token is empty"):
+                Small(token=empty)  # type: ignore[arg-type]
         assert pinentry.prompts == []
         assert Ignoring().token.get_secret_value() == "canary-1"
 
