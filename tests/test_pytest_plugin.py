@@ -78,7 +78,16 @@ def test_secretly_itself_uses_the_fixtures(
 def test_a_failed_comparison_shows_no_secret(pytester: pytest.Pytester) -> None:
     """pytest shows both texts and where they differ; with ``str()`` it still does."""
     pytester.makepyfile("""
+        import dataclasses, typing
         import secretly
+
+        @dataclasses.dataclass
+        class Login:
+            token: str
+
+        class Pair(typing.NamedTuple):
+            number: int
+            login: Login
 
         def test_equal():
             assert secretly.Secret("canary-1") == "canary-2"
@@ -92,15 +101,28 @@ def test_a_failed_comparison_shows_no_secret(pytester: pytest.Pytester) -> None:
         def test_none():
             assert secretly.Secret("canary-1") is None
 
+        def test_dataclass():
+            assert Login(secretly.Secret("canary-1")) == Login(secretly.Secret("canary-2"))
+
+        def test_named_tuple():
+            assert Pair(1, Login(secretly.Secret("canary-1"))) == Pair(1, Login("canary-2"))
+
+        def test_in_itself():
+            login = Login("canary")
+            login.token = login
+            assert login is None
+
         def test_plain():
             assert str(secretly.Secret("plain-1")) == "plain-2"
     """)
     done = pytester.runpytest_inprocess("-vv", "--tb=short", "-p", "no:cacheprovider")
-    done.assert_outcomes(failed=5)
+    done.assert_outcomes(failed=8)
     compared = [line for line in done.outlines if line.startswith("E ")]
     assert "canary" not in "".join(compared)
     assert "E   AssertionError: assert Secret('…') == str('…')" in compared
     assert "E   AssertionError: assert Secret('…') is None" in compared
+    assert "E   AssertionError: assert Login('…') == Login('…')" in compared
+    assert "E   AssertionError: assert Pair('…') == Pair('…')" in compared
     assert "plain-1" in "".join(compared)
 
 

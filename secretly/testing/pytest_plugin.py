@@ -33,15 +33,36 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Hide the texts of a comparison with a secret. pytest shows where two texts differ."""
+    """Hide the texts of a comparison with a secret, or with an object that has one in a field.
+
+    pytest shows where two texts differ, and where two fields do.
+    """
     loaded = sys.modules.get("secretly.redacted")
-    if loaded is None or not any(isinstance(side, loaded.Secret) for side in (left, right)):
+    if loaded is None or not any(_has_secret(side, loaded.Secret) for side in (left, right)):
         return None
     shown = [
         repr(side) if isinstance(side, (int, NoneType)) else f"{type(side).__name__}('…')"
         for side in (left, right)
     ]
     return [f"{shown[0]} {op} {shown[1]}", "str(secret) is compared in plain text"]
+
+
+def _has_secret(value: object, secret: type, depth: int = 9) -> bool:
+    """Whether a value is a secret, or is an object that has one in its fields.
+
+    :param depth: how many objects deep to look: an object may be in its own field.
+    """
+    if isinstance(value, secret):
+        return True
+    return depth > 0 and any(_has_secret(one, secret, depth - 1) for one in _fields(value))
+
+
+def _fields(value: object) -> list[object]:
+    """The values of the fields that pytest compares: of dataclasses, attrs and named tuples."""
+    names: list[str] = []
+    for kept in ("__dataclass_fields__", "_fields", "__attrs_attrs__"):
+        names += [getattr(one, "name", one) for one in getattr(type(value), kept, ())]
+    return [getattr(value, name, None) for name in names]
 
 
 def _marked(request: pytest.FixtureRequest, names: tuple[str, ...]) -> Mapping[str, Any]:
