@@ -92,7 +92,7 @@ def _caller() -> tuple[str, str]:
     frame = sys._getframe(1).f_back
     if frame is None:
         return "", ""
-    module: str = frame.f_globals.get("__name__", "")
+    module: str = frame.f_globals.get("__name__") or ""
     return module.partition(".")[0], frame.f_code.co_name
 
 
