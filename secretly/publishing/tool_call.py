@@ -265,17 +265,19 @@ class ToolCall:
         variables = (name[1:] for name in options if name.startswith("$"))
         return next(filter(None, map(self.environ.get, variables)), None)
 
-    def has_secret(self, variable: str) -> bool:
+    def has_secret(self, variable: str, own: Collection[str] = ()) -> bool:
         """Whether a variable of the tool's own has a secret, or gets one that the user chose.
 
         An empty one has none, and what this run sets takes the place of what was inherited: the
         plan of the run removes or fills it.
+
+        :param own: the variables that the tool takes the secret from; empty: those of its row.
         """
         set_here = {name for name in self.origins if self.environ.get(name)}.union(self.chosen)
         if variable in set_here or not self.environ.get(variable):
             return variable in set_here
         row = self.invocation.row
-        return {*[*row.secrets][:1], *row.alternatives}.isdisjoint(set_here)
+        return set_here.isdisjoint(own or (*[*row.secrets][:1], *row.alternatives))
 
     @property
     def start_path(self) -> str:

@@ -280,15 +280,11 @@ class Poetry(ToolCall):
     def _configured_name(self) -> str | None:
         """The user's name in settings; a token takes precedence."""
         name = self.repository
-        if (variable := variable_of("pypi-token", name)) in self.chosen:
+        variable = variable_of("pypi-token", name)
+        if self.has_secret(variable, (variable, variable_of("http-basic", name, "password"))):
             return _TOKEN
-        # A password that this run sets takes the place of an inherited token.
-        password = variable_of("http-basic", name, "password")
-        replaced = password in self.chosen or (
-            password in self.origins and self.environ.get(password) and variable not in self.origins
-        )
         token = self.settings.get("pypi-token", name)
-        if token is not None and token.value and not (replaced and self.environ.get(variable)):
+        if token is not None and token.value and not self.environ.get(variable):
             return _TOKEN
         found = self.settings.get("http-basic", name, "username")
         if found is None or not (name == "pypi" or self.settings.configured(name)):
